@@ -1,0 +1,5 @@
+/** Load generator and its report. */
+@NullMarked
+package dev.kvasir.bench;
+
+import org.jspecify.annotations.NullMarked;

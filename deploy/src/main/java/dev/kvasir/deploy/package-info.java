@@ -1,0 +1,5 @@
+/** The one executable. */
+@NullMarked
+package dev.kvasir.deploy;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,19 @@
+package dev.kvasir.protocol;
+
+/** Why a request failed. The doors map each kind to a gRPC status and an HTTP status in one table. */
+public enum FailureKind {
+    /** The request breaks a rule; trying again is of no use. */
+    INVALID_ARGUMENT,
+    /** Prompt, or prompt and output, do not fit the context or the KV cache. */
+    CONTEXT_LENGTH_EXCEEDED,
+    /** No such model, or no such request. */
+    NOT_FOUND,
+    /** A bounded queue is full; try later. */
+    RESOURCE_EXHAUSTED,
+    /** No worker can take the request now: none joined, all draining, or the worker was lost. */
+    UNAVAILABLE,
+    DEADLINE_EXCEEDED,
+    CANCELLED,
+    /** A broken invariant or a failure of this sequence alone, such as NaN logits. */
+    INTERNAL
+}

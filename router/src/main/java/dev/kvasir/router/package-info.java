@@ -1,0 +1,5 @@
+/** Front doors and token streams. */
+@NullMarked
+package dev.kvasir.router;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,76 @@
+package dev.kvasir.worker.kernel;
+
+/**
+ * One step's work, flattened: the token rows of all sequences one after the other. Arrays are allocated once and refilled
+ * for each step.
+ *
+ * <pre>
+ * row        0 .. rowCount                    tokenIds, positions: one entry per row
+ * sequence   0 .. sequenceCount               rows [rowStart[s], rowStart[s+1]) belong to sequence s,
+ *                                             they are its tokens [contextLength[s] - rows, contextLength[s])
+ * logits     0 .. logitRowCount               logitRows: the rows whose next-token logits are wanted, ascending
+ * </pre>
+ *
+ * Keys and values of a token at position p of sequence s go to slot {@code p % blockSize} of block
+ * {@code blockTables[s][p / blockSize]}; the table covers {@code contextLength[s]} tokens.
+ */
+public final class Batch {
+    public final int[] tokenIds;
+    public final int[] positions;
+    public final int[] rowStart;
+    public final int[] contextLength;
+    public final int[][] blockTables;
+    public final int[] logitRows;
+    public int rowCount;
+    public int sequenceCount;
+    public int logitRowCount;
+
+    /**
+     * @param rowsMax most token rows of a step (the scheduler's token budget)
+     * @param sequencesMax most sequences of a step
+     */
+    public Batch(int rowsMax, int sequencesMax) {
+        tokenIds = new int[rowsMax];
+        positions = new int[rowsMax];
+        rowStart = new int[sequencesMax + 1];
+        contextLength = new int[sequencesMax];
+        blockTables = new int[sequencesMax][];
+        logitRows = new int[rowsMax];
+    }
+
+    public int rowsMax() {
+        return tokenIds.length;
+    }
+
+    public int sequencesMax() {
+        return contextLength.length;
+    }
+
+    public void clear() {
+        rowCount = 0;
+        sequenceCount = 0;
+        logitRowCount = 0;
+    }
+
+    /**
+     * Adds a sequence that computes tokens {@code [from, to)} of {@code tokens}.
+     *
+     * @param blockTable block numbers covering at least {@code to} tokens; read during the step, not copied
+     * @param logitsFrom rows of tokens at this position and after want logits; {@code to} for none
+     */
+    public void add(int[] tokens, int from, int to, int[] blockTable, int logitsFrom) {
+        rowStart[sequenceCount] = rowCount;
+        contextLength[sequenceCount] = to;
+        blockTables[sequenceCount] = blockTable;
+        for (int position = from; position < to; position++) {
+            if (position >= logitsFrom) {
+                logitRows[logitRowCount++] = rowCount;
+            }
+            tokenIds[rowCount] = tokens[position];
+            positions[rowCount] = position;
+            rowCount++;
+        }
+        sequenceCount++;
+        rowStart[sequenceCount] = rowCount;
+    }
+}

@@ -1,0 +1,5 @@
+/** The worker actor: the door of an engine. */
+@NullMarked
+package dev.kvasir.worker;
+
+import org.jspecify.annotations.NullMarked;
