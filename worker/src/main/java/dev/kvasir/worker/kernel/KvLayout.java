@@ -14,6 +14,23 @@ import dev.kvasir.model.weights.DType;
 public record KvLayout(int layerCount, int kvHeadCount, int keySize, int valueSize, int blockSize, DType dtype) {
     /** Bytes of one block over all layers. */
     public long bytesPerBlock() {
-        return (long) layerCount * kvHeadCount * (keySize + valueSize) * blockSize * dtype.bytes();
+        return layerCount * elementsPerLayerBlock() * dtype.bytes();
+    }
+
+    /** Elements of one block in one layer. */
+    public long elementsPerLayerBlock() {
+        return (long) kvHeadCount * (keySize + valueSize) * blockSize;
+    }
+
+    /** Index of the first element of a block's keys of one head: its slots follow, {@code keySize} apart. */
+    public long keyIndex(int blockCount, int layer, int block, int head) {
+        return ((long) layer * blockCount + block) * elementsPerLayerBlock() + (long) head * blockSize * keySize;
+    }
+
+    /** Index of the first element of a block's values of one head: its slots follow, {@code valueSize} apart. */
+    public long valueIndex(int blockCount, int layer, int block, int head) {
+        return ((long) layer * blockCount + block) * elementsPerLayerBlock()
+                + (long) kvHeadCount * blockSize * keySize
+                + (long) head * blockSize * valueSize;
     }
 }
