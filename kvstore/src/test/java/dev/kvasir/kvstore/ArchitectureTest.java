@@ -1,0 +1,42 @@
+package dev.kvasir.kvstore;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import org.junit.jupiter.api.Test;
+
+class ArchitectureTest {
+    @Test
+    void blocksAndHashesKnowNeitherClockThreadActorNorDevice() {
+        var classes = new ClassFileImporter()
+                .withImportOption(new ImportOption.DoNotIncludeTests())
+                .importPackages("dev.kvasir.kvstore");
+        classes()
+                .that()
+                .resideInAnyPackage("dev.kvasir.kvstore.hash", "dev.kvasir.kvstore.block")
+                .should()
+                .onlyDependOnClassesThat()
+                .resideInAnyPackage(
+                        "dev.kvasir.kvstore.hash",
+                        "dev.kvasir.kvstore.block",
+                        "java.lang",
+                        "java.lang.invoke",
+                        "java.lang.runtime",
+                        "java.nio..",
+                        "java.security",
+                        "java.util",
+                        "org.jspecify.annotations")
+                .andShould()
+                .onlyDependOnClassesThat()
+                .doNotBelongToAnyOf(Thread.class)
+                .check(classes);
+        classes()
+                .that()
+                .resideInAPackage("dev.kvasir.kvstore.hash")
+                .should()
+                .onlyDependOnClassesThat()
+                .resideOutsideOfPackage("dev.kvasir.kvstore.block")
+                .check(classes);
+    }
+}

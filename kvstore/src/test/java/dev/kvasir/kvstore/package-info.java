@@ -1,0 +1,4 @@
+@NullMarked
+package dev.kvasir.kvstore;
+
+import org.jspecify.annotations.NullMarked;
