@@ -1,0 +1,91 @@
+package dev.kvasir.bench;
+
+import java.util.Locale;
+
+/** A drawing in SVG. Colours come from classes, so that it suits light and dark pages alike. */
+final class Svg {
+    private static final String STYLE = """
+              <style>
+                svg { --text: #1f2328; --faint: #656d76; --grid: #d8dee4; --page: #ffffff; --first: #2563eb; --second: #d97706; }
+                @media (prefers-color-scheme: dark) {
+                  svg { --text: #e6edf3; --faint: #8d96a0; --grid: #30363d; --page: #0d1117; --first: #60a5fa; --second: #fbbf24; }
+                }
+                .page { fill: var(--page); }
+                text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: var(--text); }
+                .faint { fill: var(--faint); font-size: 11px; }
+                .title { font-size: 18px; font-weight: 600; }
+                .panel { font-size: 13px; font-weight: 600; }
+                .grid { stroke: var(--grid); stroke-width: 1; }
+                .axis { stroke: var(--faint); stroke-width: 1; }
+                .line { fill: none; stroke: var(--first); stroke-width: 2; stroke-linejoin: round; }
+                .area { fill: var(--first); fill-opacity: 0.14; stroke: none; }
+                .other { fill: none; stroke: var(--second); stroke-width: 1.5; stroke-linejoin: round; }
+                .dot { fill: var(--page); stroke: var(--first); stroke-width: 2; }
+                .first { fill: var(--first); }
+                .second { fill: var(--second); }
+              </style>
+            """;
+
+    private final StringBuilder body = new StringBuilder();
+    private final int width;
+    private final int height;
+
+    Svg(int width, int height) {
+        this.width = width;
+        this.height = height;
+    }
+
+    enum Anchor {
+        START,
+        MIDDLE,
+        END
+    }
+
+    void line(String style, double x1, double y1, double x2, double y2) {
+        body.append(String.format(
+                Locale.ROOT,
+                "  <line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>%n",
+                style,
+                x1,
+                y1,
+                x2,
+                y2));
+    }
+
+    void text(String style, double x, double y, Anchor anchor, String text) {
+        body.append(String.format(
+                Locale.ROOT,
+                "  <text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>%n",
+                style,
+                x,
+                y,
+                anchor.name().toLowerCase(Locale.ROOT),
+                escape(text)));
+    }
+
+    void dot(double x, double y) {
+        body.append(String.format(Locale.ROOT, "  <circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>%n", x, y));
+    }
+
+    /** A line through points, or the area they enclose. */
+    void path(String style, double[] xs, double[] ys, boolean closed) {
+        var path = new StringBuilder();
+        for (int i = 0; i < xs.length; i++) {
+            path.append(String.format(Locale.ROOT, "%s%.1f %.1f", i == 0 ? "M" : "L", xs[i], ys[i]));
+        }
+        body.append("  <path class=\"%s\" d=\"%s%s\"/>\n".formatted(style, path, closed ? "Z" : ""));
+    }
+
+    private static String escape(String text) {
+        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;");
+    }
+
+    @Override
+    public String toString() {
+        return """
+                <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">
+                %s  <rect class="page" width="100%%" height="100%%"/>
+                %s</svg>
+                """.formatted(width, height, width, height, STYLE, body);
+    }
+}
