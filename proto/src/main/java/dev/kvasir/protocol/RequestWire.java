@@ -1,0 +1,92 @@
+package dev.kvasir.protocol;
+
+import dev.kvasir.v1.cluster.GenerateCommand;
+import dev.kvasir.v1.cluster.Request;
+import java.util.HashSet;
+import org.apache.pekko.actor.typed.ActorRefResolver;
+
+/** Requests as Protobuf. Reading applies the same checks as the doors do. */
+final class RequestWire {
+    private RequestWire() {}
+
+    static GenerateCommand write(WorkerProtocol.Generate generate, ActorRefResolver references) {
+        return GenerateCommand.newBuilder()
+                .setRequest(write(generate.request()))
+                .setDeadlineMillis(generate.deadlineMillis())
+                .setReplyTo(references.toSerializationFormat(generate.replyTo()))
+                .build();
+    }
+
+    static WorkerProtocol.Generate read(GenerateCommand wire, ActorRefResolver references) {
+        return new WorkerProtocol.Generate(
+                read(wire.getRequest()),
+                WireCheck.count("deadline_millis", wire.getDeadlineMillis()),
+                WireCheck.reference(wire.getReplyTo(), references));
+    }
+
+    private static Request write(GenerationRequest request) {
+        var wire = Request.newBuilder()
+                .setRequestId(request.id().value())
+                .setModel(request.model())
+                .setSampling(write(request.sampling()))
+                .setCacheSalt(request.cacheSalt())
+                .setPriority(request.priority());
+        for (int token : request.prompt()) {
+            wire.addPrompt(token);
+        }
+        return wire.build();
+    }
+
+    private static GenerationRequest read(Request wire) {
+        return new GenerationRequest(
+                WireCheck.requestId(wire.getRequestId()),
+                WireCheck.text("model", wire.getModel()),
+                WireCheck.counts("prompt", wire.getPromptList()),
+                read(wire.getSampling()),
+                wire.getCacheSalt(),
+                wire.getPriority());
+    }
+
+    private static dev.kvasir.v1.cluster.SamplingParameters write(SamplingParameters sampling) {
+        return dev.kvasir.v1.cluster.SamplingParameters.newBuilder()
+                .setMaxTokens(sampling.maxTokens())
+                .setMinTokens(sampling.minTokens())
+                .setTemperature(sampling.temperature())
+                .setTopP(sampling.topP())
+                .setTopK(sampling.topK())
+                .setMinP(sampling.minP())
+                .setRepetitionPenalty(sampling.repetitionPenalty())
+                .setPresencePenalty(sampling.presencePenalty())
+                .setFrequencyPenalty(sampling.frequencyPenalty())
+                .putAllLogitBias(sampling.logitBias())
+                .addAllStopTokenIds(sampling.stopTokenIds())
+                .setIgnoreEos(sampling.ignoreEos())
+                .setSeed(sampling.seed())
+                .setN(sampling.n())
+                .setLogprobsPlusOne(sampling.logprobs() + 1)
+                .setPromptLogprobsPlusOne(sampling.promptLogprobs() + 1)
+                .build();
+    }
+
+    private static SamplingParameters read(dev.kvasir.v1.cluster.SamplingParameters wire) {
+        wire.getLogitBiasMap().keySet().forEach(token -> WireCheck.count("logit_bias", token));
+        wire.getStopTokenIdsList().forEach(token -> WireCheck.count("stop_token_ids", token));
+        return new SamplingParameters(
+                WireCheck.count("max_tokens", wire.getMaxTokens()),
+                WireCheck.count("min_tokens", wire.getMinTokens()),
+                wire.getTemperature(),
+                wire.getTopP(),
+                WireCheck.count("top_k", wire.getTopK()),
+                wire.getMinP(),
+                wire.getRepetitionPenalty(),
+                wire.getPresencePenalty(),
+                wire.getFrequencyPenalty(),
+                wire.getLogitBiasMap(),
+                new HashSet<>(wire.getStopTokenIdsList()),
+                wire.getIgnoreEos(),
+                wire.getSeed(),
+                wire.getN(),
+                WireCheck.count("logprobs", wire.getLogprobsPlusOne()) - 1,
+                WireCheck.count("prompt_logprobs", wire.getPromptLogprobsPlusOne()) - 1);
+    }
+}

@@ -1,0 +1,290 @@
+package dev.kvasir.protocol;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.kvasir.protocol.WorkerProtocol.Cancel;
+import dev.kvasir.protocol.WorkerProtocol.Describe;
+import dev.kvasir.protocol.WorkerProtocol.Description;
+import dev.kvasir.protocol.WorkerProtocol.Drain;
+import dev.kvasir.protocol.WorkerProtocol.Generate;
+import dev.kvasir.protocol.WorkerProtocol.LoadReport;
+import dev.kvasir.protocol.WorkerProtocol.Subscribe;
+import java.io.NotSerializableException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.OptionalInt;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.random.RandomGenerator;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
+import org.apache.pekko.serialization.Serialization;
+import org.apache.pekko.serialization.SerializationExtension;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+
+/** Random messages of every kind, and random bytes; a failure names its seed and {@code -Dseed=} runs it alone. */
+class WireSerializerProperties {
+    private static final ActorTestKit KIT = ActorTestKit.create();
+    private static final Serialization SERIALIZATION = SerializationExtension.get(Adapter.toClassic(KIT.system()));
+
+    private static final Map<Class<? extends WireMessage>, Function<RandomGenerator, WireMessage>> MESSAGES =
+            Map.ofEntries(
+                    Map.entry(Generate.class, r -> new Generate(request(r), r.nextLong(Long.MAX_VALUE), probe())),
+                    Map.entry(Cancel.class, r -> new Cancel(id(r), optional(r, SamplingParameters.N_MAX))),
+                    Map.entry(Describe.class, _ -> new Describe(probe())),
+                    Map.entry(Subscribe.class, _ -> new Subscribe(probe())),
+                    Map.entry(Drain.class, _ -> new Drain()),
+                    Map.entry(Description.class, WireSerializerProperties::description),
+                    Map.entry(LoadReport.class, WireSerializerProperties::report),
+                    Map.entry(StreamEvent.Accepted.class, r -> new StreamEvent.Accepted(id(r), r.nextLong())),
+                    Map.entry(StreamEvent.PromptScored.class, r -> new StreamEvent.PromptScored(id(r), scored(r))),
+                    Map.entry(
+                            StreamEvent.Tokens.class,
+                            r -> new StreamEvent.Tokens(id(r), r.nextInt(16), count(r), scored(r), count(r))),
+                    Map.entry(
+                            StreamEvent.Finished.class,
+                            r -> new StreamEvent.Finished(
+                                    id(r),
+                                    r.nextInt(16),
+                                    count(r),
+                                    pick(r, FinishReason.values()),
+                                    optional(r, Integer.MAX_VALUE))),
+                    Map.entry(
+                            StreamEvent.Failed.class,
+                            r -> new StreamEvent.Failed(
+                                    id(r), pick(r, FailureKind.values()), text(r, 300), r.nextLong(Long.MAX_VALUE))));
+
+    @AfterAll
+    static void stop() {
+        KIT.shutdownTestKit();
+    }
+
+    @Test
+    void everyMessageIsCovered() {
+        var wire = Stream.of(WorkerProtocol.Command.class, StreamEvent.class)
+                .flatMap(type -> Arrays.stream(Objects.requireNonNull(type.getPermittedSubclasses())));
+        var records = Stream.of(WorkerProtocol.class.getDeclaredClasses())
+                .filter(type -> type.isRecord() && WireMessage.class.isAssignableFrom(type));
+        assertThat(MESSAGES.keySet())
+                .containsAll(Stream.concat(wire, records).toList().stream()
+                        .<Class<? extends WireMessage>>map(type -> type.asSubclass(WireMessage.class))
+                        .toList());
+    }
+
+    @Test
+    void everyMessageSurvivesTheWire() {
+        MESSAGES.forEach((type, make) -> seeds(100).forEach(seed -> {
+            var message = make.apply(new Random(seed));
+            var wire = serializerOf(type);
+            assertThat(readBack(wire, wire.toBinary(message), wire.manifest(message)))
+                    .as("%s, seed %d", type.getSimpleName(), seed)
+                    .usingRecursiveComparison()
+                    .withComparatorForType(Float::compare, Float.class)
+                    .isEqualTo(message);
+        }));
+    }
+
+    @Test
+    void damagedBytesAreReadOrRefusedClearly() {
+        MESSAGES.forEach((type, make) -> seeds(300).forEach(seed -> {
+            var random = new Random(seed);
+            var wire = serializerOf(type);
+            var message = make.apply(random);
+            var bytes = damage(wire.toBinary(message), random);
+            try {
+                var read = wire.fromBinary(bytes, wire.manifest(message));
+                assertThat(read).as("%s, seed %d", type.getSimpleName(), seed).isInstanceOf(type);
+                wire.toBinary(read);
+            } catch (NotSerializableException e) {
+                assertThat(e).as("%s, seed %d", type.getSimpleName(), seed).hasMessageContaining("bytes are no valid");
+            }
+        }));
+    }
+
+    @Test
+    void anUnknownMessageIsRefusedByName() {
+        var wire = serializerOf(Drain.class);
+        assertThatThrownBy(() -> wire.fromBinary(new byte[3], "Shutdown\n" + "x".repeat(100)))
+                .isInstanceOf(NotSerializableException.class)
+                .hasMessageStartingWith("3 bytes are no valid Shutdown\uFFFDxxx")
+                .hasMessageContaining("no such message");
+        assertThatThrownBy(() -> wire.toBinary("text"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("java.lang.String");
+    }
+
+    @Test
+    void javaSerialisationIsOff() {
+        assertThatThrownBy(() -> SERIALIZATION
+                        .findSerializerFor(new ArrayList<>(List.of("x")))
+                        .toBinary("x"))
+                .hasMessageContaining("`pekko.actor.allow-java-serialization` was disabled");
+    }
+
+    @Test
+    void aLongFailureIsCutRatherThanLost() throws NotSerializableException {
+        var wire = serializerOf(StreamEvent.Failed.class);
+        var failed = new StreamEvent.Failed(new RequestId("a"), FailureKind.INTERNAL, "😀".repeat(5000), 0);
+        var read = (StreamEvent.Failed) wire.fromBinary(wire.toBinary(failed), wire.manifest(failed));
+        assertThat(read.message()).hasSizeBetween(4000, 4096).endsWith("😀…");
+    }
+
+    private static WireSerializer serializerOf(Class<?> type) {
+        try {
+            var serializer = SERIALIZATION.serializerFor(type);
+            assertThat(serializer).isInstanceOf(WireSerializer.class);
+            return (WireSerializer) serializer;
+        } catch (NotSerializableException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static WireMessage readBack(WireSerializer wire, byte[] bytes, String manifest) {
+        try {
+            return wire.fromBinary(bytes, manifest);
+        } catch (NotSerializableException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static byte[] damage(byte[] bytes, RandomGenerator random) {
+        if (random.nextInt(4) == 0) {
+            var noise = new byte[random.nextInt(200)];
+            random.nextBytes(noise);
+            return noise;
+        }
+        var damaged = Arrays.copyOf(bytes, random.nextInt(bytes.length + 1));
+        for (int i = random.nextInt(4); i > 0 && damaged.length > 0; i--) {
+            damaged[random.nextInt(damaged.length)] = (byte) random.nextInt();
+        }
+        return damaged;
+    }
+
+    private static <T> ActorRef<T> probe() {
+        return KIT.<T>createTestProbe().ref();
+    }
+
+    private static GenerationRequest request(RandomGenerator random) {
+        var prompt = random.ints(random.nextInt(1, 300), 0, 200_000).toArray();
+        return new GenerationRequest(
+                id(random), text(random, 40), prompt, sampling(random), text(random, 100), random.nextInt(-100, 101));
+    }
+
+    private static SamplingParameters sampling(RandomGenerator random) {
+        var biases = new HashMap<Integer, Float>();
+        for (int i = random.nextInt(20); i > 0; i--) {
+            biases.put(count(random), random.nextFloat(-100, 100));
+        }
+        Set<Integer> stops = new HashSet<>();
+        for (int i = random.nextInt(20); i > 0; i--) {
+            stops.add(count(random));
+        }
+        int maxTokens = random.nextInt(1, Integer.MAX_VALUE);
+        return new SamplingParameters(
+                maxTokens,
+                random.nextInt(maxTokens),
+                random.nextFloat(100),
+                random.nextFloat(0.001f, 1),
+                count(random),
+                random.nextFloat(),
+                random.nextFloat(0.001f, 10),
+                random.nextFloat(-2, 2),
+                random.nextFloat(-2, 2),
+                new TreeMap<>(biases),
+                stops,
+                random.nextBoolean(),
+                random.nextLong(),
+                random.nextInt(1, 17),
+                random.nextInt(-1, 21),
+                random.nextInt(-1, 21));
+    }
+
+    private static Description description(RandomGenerator random) {
+        return new Description(
+                count(random),
+                text(random, 50),
+                random.nextLong(),
+                text(random, 50),
+                text(random, 20),
+                text(random, 64),
+                count(random),
+                count(random),
+                count(random),
+                count(random),
+                random.nextLong(Long.MAX_VALUE),
+                text(random, 10),
+                text(random, 100));
+    }
+
+    private static LoadReport report(RandomGenerator random) {
+        return new LoadReport(
+                random.nextLong(),
+                random.nextLong(Long.MAX_VALUE),
+                count(random),
+                count(random),
+                random.nextLong(Long.MAX_VALUE),
+                count(random),
+                count(random),
+                random.nextBoolean());
+    }
+
+    private static List<ScoredToken> scored(RandomGenerator random) {
+        var tokens = new ArrayList<ScoredToken>();
+        for (int i = random.nextInt(20); i > 0; i--) {
+            int top = random.nextInt(21);
+            var logprobs = new float[top];
+            for (int j = 0; j < top; j++) {
+                logprobs[j] = random.nextInt(9) == 0 ? Float.NEGATIVE_INFINITY : -random.nextFloat(100);
+            }
+            tokens.add(
+                    random.nextBoolean()
+                            ? ScoredToken.unscored(count(random))
+                            : new ScoredToken(
+                                    count(random),
+                                    -random.nextFloat(50),
+                                    random.nextInt(1, 1000),
+                                    random.ints(top, 0, 200_000).toArray(),
+                                    logprobs));
+        }
+        return tokens;
+    }
+
+    private static RequestId id(RandomGenerator random) {
+        return RequestId.random(random);
+    }
+
+    private static int count(RandomGenerator random) {
+        return random.nextInt() & (Integer.MAX_VALUE >>> random.nextInt(31));
+    }
+
+    private static OptionalInt optional(RandomGenerator random, int bound) {
+        return random.nextBoolean() ? OptionalInt.empty() : OptionalInt.of(random.nextInt(bound));
+    }
+
+    private static String text(RandomGenerator random, int lengthMax) {
+        return random.ints(random.nextInt(1, lengthMax), 1, 0xD7FF)
+                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+                .toString();
+    }
+
+    private static <T> T pick(RandomGenerator random, T[] choices) {
+        return choices[random.nextInt(choices.length)];
+    }
+
+    private static List<Long> seeds(int count) {
+        Long only = Long.getLong("seed");
+        return only != null ? List.of(only) : LongStream.range(0, count).boxed().toList();
+    }
+}
