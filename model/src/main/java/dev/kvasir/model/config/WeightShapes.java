@@ -43,6 +43,27 @@ public final class WeightShapes {
         };
     }
 
+    /** Elements of all weights. */
+    public static long parameterCount(ModelConfig config) {
+        long count = 0;
+        for (var role : WeightRole.values()) {
+            if (role.perLayer()) {
+                for (var layer : config.layers()) {
+                    count += elements(of(config, layer, role));
+                }
+            } else {
+                count += elements(of(config, role));
+            }
+        }
+        return count;
+    }
+
+    private static long elements(List<Integer> shape) {
+        return shape.isEmpty()
+                ? 0
+                : shape.stream().mapToLong(Integer::longValue).reduce(1, (a, b) -> a * b);
+    }
+
     private static List<Integer> ofAttention(int hidden, Attention attention, WeightRole role) {
         return switch (role) {
             case QUERY -> List.of(attention.querySize(), hidden);

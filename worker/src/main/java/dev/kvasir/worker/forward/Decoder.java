@@ -1,0 +1,99 @@
+package dev.kvasir.worker.forward;
+
+import dev.kvasir.model.config.ModelConfig;
+import dev.kvasir.model.weights.DType;
+import dev.kvasir.model.weights.ModelWeights;
+import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.Kernels;
+import dev.kvasir.worker.kernel.KvLayout;
+import dev.kvasir.worker.kernel.KvStorage;
+import dev.kvasir.worker.kernel.Weight;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The forward pass of every decoder-only transformer: tokens of a batch to logits, keys and values into KV blocks. What
+ * sets families apart was decided when it was built. Owns activations, not the weights, kernels or KV storage; used by one
+ * thread. A step allocates nothing.
+ */
+public final class Decoder {
+    private final Kernels kernels;
+    private final ModelConfig config;
+    private final DecoderLimits limits;
+    private final Weight embedding;
+    private final @Nullable Weight positions;
+    private final List<DecoderLayer> layers;
+    private final RowNorm finalNorm;
+    private final Weight output;
+    private final Activations activations;
+    private final int[] logitRows;
+
+    private Decoder(Kernels kernels, ModelConfig config, DecoderLimits limits, DecoderLoader loader) {
+        this.kernels = kernels;
+        this.config = config;
+        this.limits = limits;
+        this.embedding = loader.embedding();
+        this.positions = loader.positions();
+        this.layers = loader.layers();
+        this.finalNorm = loader.finalNorm();
+        var own = loader.output();
+        this.output = own == null ? embedding : own;
+        this.activations = Activations.allocate(kernels, config, limits);
+        this.logitRows = new int[limits.logitRowsMax()];
+    }
+
+    /**
+     * Loads weights and makes room for activations.
+     *
+     * @param weights have to stay open as long as the kernels
+     */
+    public static Decoder load(Kernels kernels, ModelConfig config, ModelWeights weights, DecoderLimits limits) {
+        if (config.learnedPositions() > 0 && limits.servedLength() > config.learnedPositions()) {
+            throw new IllegalArgumentException("%s has %d learned positions, fewer than the served length %d"
+                    .formatted(config.architecture(), config.learnedPositions(), limits.servedLength()));
+        }
+        return new Decoder(kernels, config, limits, new DecoderLoader(kernels, config, weights, limits.servedLength()));
+    }
+
+    /** What a KV block of this model holds. */
+    public KvLayout layout(int blockSize, DType dtype) {
+        return ModelMemory.layout(config, blockSize, dtype);
+    }
+
+    public ModelConfig config() {
+        return config;
+    }
+
+    public DecoderLimits limits() {
+        return limits;
+    }
+
+    /** Computes all rows of a batch and hands out the logits of those that want them. */
+    public void forward(Batch batch, KvStorage kv, LogitsSink sink) {
+        var a = activations;
+        kernels.embed(a.hidden(), batch.rowCount, embedding, batch.tokenIds, config.embeddingScale());
+        if (positions != null) {
+            kernels.addPositions(a.hidden(), batch.rowCount, positions, batch.positions, 0);
+        }
+        for (var layer : layers) {
+            layer.forward(a, batch, kv);
+        }
+        for (int from = 0; from < batch.logitRowCount; from += limits.logitRowsMax()) {
+            logits(batch, from, Math.min(limits.logitRowsMax(), batch.logitRowCount - from), sink);
+        }
+    }
+
+    private void logits(Batch batch, int from, int count, LogitsSink sink) {
+        var a = activations;
+        System.arraycopy(batch.logitRows, from, logitRows, 0, count);
+        kernels.gather(a.last(), a.hidden(), logitRows, count);
+        finalNorm.apply(a.last(), a.last(), count);
+        kernels.multiply(a.logits(), a.last(), count, output, null, false);
+        if (config.logitScale() != 1 || config.logitSoftcap() != 0) {
+            kernels.scale(a.logits(), count, config.logitScale(), config.logitSoftcap());
+        }
+        for (int row = 0; row < count; row++) {
+            sink.accept(from + row, a.logits(), row);
+        }
+    }
+}

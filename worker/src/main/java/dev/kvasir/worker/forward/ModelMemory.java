@@ -1,0 +1,54 @@
+package dev.kvasir.worker.forward;
+
+import dev.kvasir.model.config.ModelConfig;
+import dev.kvasir.model.config.WeightShapes;
+import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.kernel.KvLayout;
+
+/**
+ * What a model needs, by arithmetic alone: before anything is allocated.
+ *
+ * @param parameterCount elements of all weights
+ * @param activationBytes of a step, for given limits
+ * @param bytesPerBlock of one KV block over all layers
+ */
+public record ModelMemory(long parameterCount, long activationBytes, long bytesPerBlock) {
+
+    public static ModelMemory of(ModelConfig config, DecoderLimits limits, int blockSize, DType kvType) {
+        return new ModelMemory(
+                WeightShapes.parameterCount(config),
+                activationBytes(config, limits),
+                layout(config, blockSize, kvType).bytesPerBlock());
+    }
+
+    /** Bytes of all weights where each is stored in one type. */
+    public long weightBytes(DType type) {
+        return parameterCount * type.bytes();
+    }
+
+    /** KV blocks that fit into so many bytes. */
+    public int blocksIn(long bytes) {
+        return Math.clamp(bytes / bytesPerBlock, 0, Integer.MAX_VALUE);
+    }
+
+    static KvLayout layout(ModelConfig config, int blockSize, DType dtype) {
+        var attention = Activations.attention(config.layers().getFirst());
+        return new KvLayout(
+                config.layers().size(),
+                attention.kvHeadCount(),
+                attention.headSize(),
+                attention.headSize(),
+                blockSize,
+                dtype);
+    }
+
+    private static long activationBytes(ModelConfig config, DecoderLimits limits) {
+        var first = config.layers().getFirst();
+        var attention = Activations.attention(first);
+        long perRow = 4L * config.hiddenSize()
+                + 2L * (attention.querySize() + attention.keySize())
+                + 2L * Activations.mlp(first).innerSize();
+        long perLogitRow = (long) config.hiddenSize() + config.vocabSize();
+        return Float.BYTES * (limits.rowsMax() * perRow + limits.logitRowsMax() * perLogitRow);
+    }
+}
