@@ -1,0 +1,143 @@
+package dev.kvasir.router;
+
+import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.Limits;
+import dev.kvasir.router.placement.LeastLoaded;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.concurrent.Semaphore;
+import java.util.random.RandomGenerator;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Props;
+
+/**
+ * What the doors share: every door asks for models, tokens and answers here, and nowhere else. Owns admission: a bounded
+ * number of requests is being answered at a time, the others are refused at once. Used by any number of threads.
+ */
+public final class Frontend {
+    private final RouterConfig config;
+    private final List<ServedModel> models;
+    private final ActorRef<Router.Command> router;
+    private final ClusterStatus status;
+    private final RandomGenerator random = new SecureRandom();
+    private final Semaphore slots;
+    private volatile boolean draining;
+
+    Frontend(RouterConfig config, List<ServedModel> models, ActorRef<Router.Command> router, ClusterStatus status) {
+        this.config = config;
+        this.models = List.copyOf(models);
+        this.router = router;
+        this.status = status;
+        this.slots = new Semaphore(config.concurrentRequestsMax());
+    }
+
+    /** Starts a router in this process; it lives as long as the actor system. */
+    public static Frontend start(
+            ActorSystem<?> system, RouterConfig config, List<ServedModel> models, PrometheusRegistry registry) {
+        var status = new ClusterStatus();
+        var setup = new Router.Setup(
+                config, models, new LeastLoaded(), new SplittableRandom(), new RouterMetrics(registry, models), status);
+        var router = system.systemActorOf(Router.create(setup), "kvasir-router", Props.empty());
+        return new Frontend(config, models, router, status);
+    }
+
+    public RouterConfig config() {
+        return config;
+    }
+
+    public List<ServedModel> models() {
+        return models;
+    }
+
+    public ClusterStatus status() {
+        return status;
+    }
+
+    /**
+     * The model of a name.
+     *
+     * @param name as the client gave it; empty for the only model
+     * @throws RequestFailedException where there is no such model
+     */
+    public ServedModel model(String name) {
+        if (name.isEmpty() && models.size() == 1) {
+            return models.getFirst();
+        }
+        return models.stream()
+                .filter(m -> m.isNamed(name))
+                .findFirst()
+                .orElseThrow(() -> new RequestFailedException(new Failure(
+                        FailureKind.NOT_FOUND,
+                        name.isEmpty()
+                                ? "model is empty but must name one of the %d models served".formatted(models.size())
+                                : "model %s does not exist".formatted(Limits.shorten(name)),
+                        "model",
+                        0)));
+    }
+
+    /**
+     * Checks a request and begins to answer it. The caller reads the stream on a thread of its own, and closes it.
+     *
+     * @param timeout that the client named, from now
+     * @throws dev.kvasir.protocol.BadRequestException where the request breaks a rule
+     * @throws RequestFailedException where it is refused
+     */
+    public ResponseStream submit(RequestDraft draft, Optional<Duration> timeout) {
+        var model = model(draft.model);
+        if (draining) {
+            throw new RequestFailedException(
+                    Failure.retryable(FailureKind.UNAVAILABLE, "this router is draining", Router.RETRY_AFTER_MILLIS));
+        }
+        if (!slots.tryAcquire()) {
+            throw new RequestFailedException(Failure.retryable(
+                    FailureKind.RESOURCE_EXHAUSTED,
+                    "%d requests are being answered, which is the limit".formatted(config.concurrentRequestsMax()),
+                    Router.RETRY_AFTER_MILLIS));
+        }
+        boolean opened = false;
+        try {
+            var request = RequestRules.validate(draft, model, random);
+            var response = new ResponseStream(request, slots::release);
+            router.tell(new Router.Open(request, response, deadline(timeout)));
+            opened = true;
+            return response;
+        } finally {
+            if (!opened) {
+                slots.release();
+            }
+        }
+    }
+
+    private Duration deadline(Optional<Duration> timeout) {
+        return timeout.filter(t -> t.compareTo(config.requestTimeoutMax()) < 0).orElse(config.requestTimeoutMax());
+    }
+
+    /** Tokens of a prompt as {@link #submit} would see them; the context length is not a limit here. */
+    public int[] tokenize(ServedModel model, Prompt prompt) {
+        return RequestRules.promptTokens(prompt, model);
+    }
+
+    /** Text of tokens, special ones included. */
+    public String detokenize(ServedModel model, long[] tokens) {
+        return model.text().decode(RequestRules.checkedTokens("token_ids", tokens, model), false);
+    }
+
+    /** Requests being answered now. */
+    public int open() {
+        return config.concurrentRequestsMax() - slots.availablePermits();
+    }
+
+    /** Takes no new requests. */
+    public void drain() {
+        draining = true;
+    }
+
+    public boolean draining() {
+        return draining;
+    }
+}

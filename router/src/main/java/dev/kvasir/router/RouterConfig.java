@@ -1,0 +1,98 @@
+package dev.kvasir.router;
+
+import com.typesafe.config.Config;
+import java.time.Duration;
+
+/**
+ * Section {@code kvasir.router} of the configuration, read once at start.
+ *
+ * @param host address that both doors bind to
+ * @param httpPort 0 for any free one
+ * @param grpcPort 0 for any free one
+ * @param concurrentRequestsMax requests being answered at a time; more are refused
+ * @param requestTimeoutMax longest life of a request, whatever deadline its client names
+ * @param acceptTimeout how long a worker may take to say that it has a request
+ * @param slowReaderTimeout how long a client may read nothing although there is something
+ * @param bufferedTokensMax tokens that may wait for a slow client
+ * @param messageBytesMax largest request of either door
+ * @param metadataBytesMax largest request headers of either door
+ * @param callsPerConnectionMax concurrent calls on one HTTP/2 connection
+ * @param connectionAgeMax after which a gRPC connection is asked to go; zero for never
+ * @param keepAliveTimeMin clients that ping more often are disconnected
+ * @param handshakeTimeout for a new gRPC connection
+ * @param drainTimeout how long open streams may go on once the router drains
+ */
+public record RouterConfig(
+        String host,
+        int httpPort,
+        int grpcPort,
+        int concurrentRequestsMax,
+        Duration requestTimeoutMax,
+        Duration acceptTimeout,
+        Duration slowReaderTimeout,
+        int bufferedTokensMax,
+        int messageBytesMax,
+        int metadataBytesMax,
+        int callsPerConnectionMax,
+        Duration connectionAgeMax,
+        Duration keepAliveTimeMin,
+        Duration handshakeTimeout,
+        Duration drainTimeout) {
+    private static final Duration ONE_MILLISECOND = Duration.ofMillis(1);
+
+    public RouterConfig {
+        check("host", host, !host.isBlank(), "a host name or address");
+        checkPort("http-port", httpPort);
+        checkPort("grpc-port", grpcPort);
+        checkRange("concurrent-requests-max", concurrentRequestsMax, 1, 1_000_000);
+        checkPositive("request-timeout-max", requestTimeoutMax);
+        checkPositive("accept-timeout", acceptTimeout);
+        checkPositive("slow-reader-timeout", slowReaderTimeout);
+        checkRange("buffered-tokens-max", bufferedTokensMax, 16, 10_000_000);
+        checkRange("message-bytes-max", messageBytesMax, 1024, 1 << 30);
+        checkRange("metadata-bytes-max", metadataBytesMax, 1024, 1 << 20);
+        checkRange("calls-per-connection-max", callsPerConnectionMax, 1, 1_000_000);
+        check("connection-age-max", connectionAgeMax, !connectionAgeMax.isNegative(), "not negative");
+        checkPositive("keep-alive-time-min", keepAliveTimeMin);
+        checkPositive("handshake-timeout", handshakeTimeout);
+        checkPositive("drain-timeout", drainTimeout);
+    }
+
+    /** Reads what is under {@code kvasir.router}. */
+    public static RouterConfig from(Config section) {
+        return new RouterConfig(
+                section.getString("host"),
+                section.getInt("http-port"),
+                section.getInt("grpc-port"),
+                section.getInt("concurrent-requests-max"),
+                section.getDuration("request-timeout-max"),
+                section.getDuration("accept-timeout"),
+                section.getDuration("slow-reader-timeout"),
+                section.getInt("buffered-tokens-max"),
+                Math.toIntExact(section.getBytes("message-bytes-max")),
+                Math.toIntExact(section.getBytes("metadata-bytes-max")),
+                section.getInt("calls-per-connection-max"),
+                section.getDuration("connection-age-max"),
+                section.getDuration("keep-alive-time-min"),
+                section.getDuration("handshake-timeout"),
+                section.getDuration("drain-timeout"));
+    }
+
+    private static void checkPort(String key, int port) {
+        checkRange(key, port, 0, 65535);
+    }
+
+    private static void checkRange(String key, int value, int min, int max) {
+        check(key, value, value >= min && value <= max, min + ".." + max);
+    }
+
+    private static void checkPositive(String key, Duration value) {
+        check(key, value, value.compareTo(ONE_MILLISECOND) >= 0, "at least 1 ms");
+    }
+
+    private static void check(String key, Object value, boolean holds, String allowed) {
+        if (!holds) {
+            throw new IllegalArgumentException("kvasir.router.%s is %s but must be %s".formatted(key, value, allowed));
+        }
+    }
+}

@@ -1,0 +1,19 @@
+package dev.kvasir.router.placement;
+
+/**
+ * One life of a worker: the address alone would credit a restarted worker with its predecessor's state.
+ *
+ * @param address host:port
+ */
+public record WorkerId(String address, long incarnation) implements Comparable<WorkerId> {
+    @Override
+    public int compareTo(WorkerId other) {
+        int byAddress = address.compareTo(other.address);
+        return byAddress != 0 ? byAddress : Long.compareUnsigned(incarnation, other.incarnation);
+    }
+
+    @Override
+    public String toString() {
+        return address + "#" + Long.toHexString(incarnation);
+    }
+}
