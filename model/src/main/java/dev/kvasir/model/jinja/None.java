@@ -1,0 +1,6 @@
+package dev.kvasir.model.jinja;
+
+/** Python's {@code None}. */
+enum None {
+    NONE
+}
