@@ -244,6 +244,8 @@ public final class ConfigJson {
     /** A fault of a key of this object, with the value it has. */
     public ModelFileException refuse(String key, String why) {
         @Nullable JsonNode value = node.get(key);
-        return new ModelFileException(file, prefix + key, value, why);
+        // Numbers that JSON cannot write would be quoted.
+        return new ModelFileException(
+                file, prefix + key, value != null && value.isNumber() ? value.asText() : value, why);
     }
 }
