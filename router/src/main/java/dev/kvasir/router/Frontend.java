@@ -24,15 +24,22 @@ public final class Frontend {
     private final List<ServedModel> models;
     private final ActorRef<Router.Command> router;
     private final ClusterStatus status;
+    private final Members members;
     private final RandomGenerator random = new SecureRandom();
     private final Semaphore slots;
     private volatile boolean draining;
 
-    Frontend(RouterConfig config, List<ServedModel> models, ActorRef<Router.Command> router, ClusterStatus status) {
+    Frontend(
+            RouterConfig config,
+            List<ServedModel> models,
+            ActorRef<Router.Command> router,
+            ClusterStatus status,
+            Members members) {
         this.config = config;
         this.models = List.copyOf(models);
         this.router = router;
         this.status = status;
+        this.members = members;
         this.slots = new Semaphore(config.concurrentRequestsMax());
     }
 
@@ -43,7 +50,7 @@ public final class Frontend {
         var setup = new Router.Setup(
                 config, models, new LeastLoaded(), new SplittableRandom(), new RouterMetrics(registry, models), status);
         var router = system.systemActorOf(Router.create(setup), "kvasir-router", Props.empty());
-        return new Frontend(config, models, router, status);
+        return new Frontend(config, models, router, status, Members.of(system));
     }
 
     public RouterConfig config() {
@@ -56,6 +63,11 @@ public final class Frontend {
 
     public ClusterStatus status() {
         return status;
+    }
+
+    /** Members of the cluster, as this router sees them; none where there is no cluster. */
+    public List<Members.MemberStatus> members() {
+        return members.now();
     }
 
     /**
@@ -119,7 +131,9 @@ public final class Frontend {
 
     /** Tokens of a prompt as {@link #submit} would see them; the context length is not a limit here. */
     public int[] tokenize(ServedModel model, Prompt prompt) {
-        return RequestRules.promptTokens(prompt, model);
+        return prompt instanceof Prompt.Text text && text.text().isEmpty()
+                ? new int[0]
+                : RequestRules.promptTokens(prompt, model);
     }
 
     /** Text of tokens, special ones included. */

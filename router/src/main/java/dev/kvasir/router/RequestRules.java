@@ -48,7 +48,8 @@ final class RequestRules {
                         -GenerationRequest.PRIORITY_MAX,
                         GenerationRequest.PRIORITY_MAX)));
         var promptText = text.echo() ? echoText(draft.prompt, prompt, model, text) : "";
-        return new ValidRequest(generation, model, text, promptText, draft.arrivalNanos);
+        return new ValidRequest(
+                generation, model, text, promptText, orElse(draft.userRequestId, ""), draft.arrivalNanos);
     }
 
     private static void checkNames(RequestDraft draft) {

@@ -103,7 +103,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
     private void open(ValidRequest request, ResponseStream response, Duration deadline) {
         var query = query(request);
         var decision = setup.placement().place(workers.ledger().view(), query, setup.random());
-        LOG.debug("Request {} goes to {}", request.generation().id(), decision);
+        LOG.debug("Request {} ({}): {}", request.generation().id(), request.userRequestId(), decision);
         var chosen = decision.chosen().orElse(null);
         var worker = chosen == null ? null : workers.ref(chosen);
         if (chosen == null || worker == null) {
