@@ -1,0 +1,222 @@
+package dev.kvasir.worker.schedule;
+
+import dev.kvasir.kvstore.block.BlockTable;
+import dev.kvasir.kvstore.hash.HashChain;
+import java.util.Arrays;
+import java.util.Comparator;
+
+/**
+ * One sequence of tokens on a worker: what is known of it, and how much of that is computed. Prefill and decode are cases
+ * of one thing: computed tokens catch up with known ones.
+ *
+ * <pre>
+ * [0, committed * blockSize)     computed, in blocks known to the prefix cache
+ * [0, computed)                  keys and values are in the table's blocks
+ * [computed, tokenCount)         known, to be computed; at least one while running
+ * </pre>
+ *
+ * A sequence stands for {@code seats} outputs: for all n of a request while it computes their prompt, for one after the
+ * others have forked off. Used by the engine's thread alone.
+ */
+public final class Sequence {
+    /** Lower rank first, then earlier arrival, then lower output. */
+    public static final Comparator<Sequence> ORDER = Comparator.comparingLong((Sequence s) -> s.rank)
+            .thenComparingLong(s -> s.arrival)
+            .thenComparingInt(s -> s.outputIndex);
+
+    private final long rank;
+    private final long arrival;
+    private final int outputIndex;
+    private final int promptCount;
+    private final boolean scoresPrompt;
+    private final HashChain chain;
+    private final BlockTable table = new BlockTable();
+    private int[] tokens;
+    private int tokenCount;
+    private int computed;
+    private int committed;
+    private int scoredRows;
+    private int seats;
+    private SequenceState state = SequenceState.WAITING;
+
+    private Sequence(
+            long rank,
+            long arrival,
+            int outputIndex,
+            int promptCount,
+            boolean scoresPrompt,
+            HashChain chain,
+            int[] tokens,
+            int seats) {
+        this.rank = rank;
+        this.arrival = arrival;
+        this.outputIndex = outputIndex;
+        this.promptCount = promptCount;
+        this.scoresPrompt = scoresPrompt;
+        this.chain = chain;
+        this.tokens = tokens;
+        this.seats = seats;
+    }
+
+    /**
+     * A sequence that waits.
+     *
+     * @param rank place in the order of service, lower first; see {@link Scheduler#rank}
+     * @param arrival number of the request, rising
+     * @param outputs how many outputs start from the prompt
+     * @param scoresPrompt whether the logits of prompt rows are wanted, so that their blocks may not be reused unseen
+     */
+    public static Sequence waiting(
+            long rank, long arrival, int[] prompt, int outputs, boolean scoresPrompt, HashChain chain) {
+        var tokens = Arrays.copyOf(prompt, prompt.length + 16);
+        var sequence = new Sequence(rank, arrival, 0, prompt.length, scoresPrompt, chain, tokens, outputs);
+        sequence.tokenCount = prompt.length;
+        chain.extend(tokens, prompt.length);
+        return sequence;
+    }
+
+    /** A running sequence that knows and has computed what this one has; the caller shares the blocks. */
+    public Sequence fork(int forkIndex) {
+        require(state == SequenceState.RUNNING && seats > 1, "fork");
+        var fork = new Sequence(rank, arrival, forkIndex, promptCount, scoresPrompt, chain.fork(), tokens.clone(), 1);
+        fork.tokenCount = tokenCount;
+        fork.computed = computed;
+        fork.committed = committed;
+        fork.scoredRows = scoredRows;
+        fork.state = SequenceState.RUNNING;
+        seats--;
+        return fork;
+    }
+
+    /** One of the outputs that would have forked off is not wanted any more. */
+    public void dropSeat() {
+        require(seats > 1, "drop a seat");
+        seats--;
+    }
+
+    public void append(int token) {
+        if (tokenCount == tokens.length) {
+            tokens = Arrays.copyOf(tokens, tokenCount * 2);
+        }
+        tokens[tokenCount++] = token;
+    }
+
+    /** Tokens up to {@code end} are computed now. */
+    public void computedTo(int end) {
+        require(end > computed && end <= tokenCount, "compute to " + end);
+        computed = end;
+        if (scoresPrompt) {
+            scoredRows = Math.max(scoredRows, Math.min(end, promptCount - 1));
+        }
+    }
+
+    void start(int cachedBlocks, int blockSize) {
+        become(SequenceState.RUNNING);
+        committed = cachedBlocks;
+        computed = cachedBlocks * blockSize;
+    }
+
+    void preempt() {
+        become(SequenceState.PREEMPTED);
+        computed = 0;
+        committed = 0;
+    }
+
+    void finish() {
+        become(SequenceState.FINISHED);
+    }
+
+    /** One more block is known to the prefix cache. */
+    public void blockCommitted() {
+        committed++;
+    }
+
+    /** Most leading blocks that may come from the cache: at least one token is computed, to have its logits. */
+    int reusableBlocksMax(int blockSize) {
+        return (scoresPrompt ? Math.min(scoredRows, tokenCount - 1) : tokenCount - 1) / blockSize;
+    }
+
+    /** First row of [from, to) whose logits score a prompt token not scored yet; {@link #scoreEnd} if none. */
+    public int scoreStart(int from, int to) {
+        return scoresPrompt ? Math.min(Math.max(from, scoredRows), scoreEnd(to)) : scoreEnd(to);
+    }
+
+    /** End of the rows before {@code to} that score prompt tokens; the last prompt row chooses instead. */
+    public int scoreEnd(int to) {
+        return Math.min(to, promptCount - 1);
+    }
+
+    public int remaining() {
+        return tokenCount - computed;
+    }
+
+    public int generated() {
+        return tokenCount - promptCount;
+    }
+
+    public int promptCount() {
+        return promptCount;
+    }
+
+    public boolean scoresPrompt() {
+        return scoresPrompt;
+    }
+
+    int scoredRows() {
+        return scoredRows;
+    }
+
+    public int tokenCount() {
+        return tokenCount;
+    }
+
+    /** Valid in [0, tokenCount) until the next append. */
+    public int[] tokens() {
+        return tokens;
+    }
+
+    public int computed() {
+        return computed;
+    }
+
+    public int committed() {
+        return committed;
+    }
+
+    public int seats() {
+        return seats;
+    }
+
+    public BlockTable table() {
+        return table;
+    }
+
+    public HashChain chain() {
+        return chain;
+    }
+
+    public SequenceState state() {
+        return state;
+    }
+
+    public long arrival() {
+        return arrival;
+    }
+
+    private void become(SequenceState next) {
+        require(state.mayBecome(next), "become " + next);
+        state = next;
+    }
+
+    private void require(boolean holds, String what) {
+        if (!holds) {
+            throw new IllegalStateException("%s cannot %s".formatted(this, what));
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "sequence %d.%d (%s, %d of %d tokens computed, %d blocks, %d seats)"
+                .formatted(arrival, outputIndex, state, computed, tokenCount, table.size(), seats);
+    }
+}
