@@ -1,0 +1,74 @@
+package dev.kvasir.worker.engine;
+
+import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.Limits;
+import java.util.Optional;
+
+/** Decides on arrival whether a request could ever be answered here. What passes will end. */
+final class Admission {
+    private Admission() {}
+
+    static Optional<Refusal> check(
+            GenerationRequest request, EngineSettings settings, int vocabularySize, int blockCount) {
+        if (!request.model().equals(settings.model())) {
+            return refuse(
+                    FailureKind.NOT_FOUND,
+                    "model is %s but this worker serves %s",
+                    Limits.shorten(request.model()),
+                    settings.model());
+        }
+        var prompt = request.prompt();
+        for (int i = 0; i < prompt.length; i++) {
+            if (prompt[i] < 0 || prompt[i] >= vocabularySize) {
+                return refuse(
+                        FailureKind.INVALID_ARGUMENT,
+                        "prompt[%d] is %d but must be in the vocabulary, [0, %d)",
+                        i,
+                        prompt[i],
+                        vocabularySize);
+            }
+        }
+        int outputs = request.sampling().n();
+        if (outputs > settings.limits().sequencesMax()) {
+            return refuse(
+                    FailureKind.INVALID_ARGUMENT,
+                    "n is %d but must be at most %d (max-num-seqs)",
+                    outputs,
+                    settings.limits().sequencesMax());
+        }
+        return checkLength(prompt.length, request.sampling().maxTokens(), settings, blockCount);
+    }
+
+    private static Optional<Refusal> checkLength(
+            int promptLength, int maxTokens, EngineSettings settings, int blockCount) {
+        long length = (long) promptLength + maxTokens;
+        if (length > settings.maxModelLength()) {
+            return refuse(
+                    FailureKind.CONTEXT_LENGTH_EXCEEDED,
+                    "prompt of %d tokens and max_tokens of %d are %d tokens but the context length is %d",
+                    promptLength,
+                    maxTokens,
+                    length,
+                    settings.maxModelLength());
+        }
+        // The last token is never fed back.
+        long blocks = Math.ceilDiv(length - 1, settings.limits().blockSize());
+        if (blocks > blockCount) {
+            return refuse(
+                    FailureKind.CONTEXT_LENGTH_EXCEEDED,
+                    "prompt of %d tokens and max_tokens of %d need %d KV blocks of %d tokens but the worker has %d",
+                    promptLength,
+                    maxTokens,
+                    blocks,
+                    settings.limits().blockSize(),
+                    blockCount);
+        }
+        return Optional.empty();
+    }
+
+    @SuppressWarnings("AnnotateFormatMethod") // Called with literals above.
+    private static Optional<Refusal> refuse(FailureKind kind, String message, Object... values) {
+        return Optional.of(Refusal.of(kind, message.formatted(values)));
+    }
+}

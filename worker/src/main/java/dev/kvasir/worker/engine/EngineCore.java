@@ -1,0 +1,378 @@
+package dev.kvasir.worker.engine;
+
+import dev.kvasir.kvstore.block.BlockPool;
+import dev.kvasir.kvstore.block.PrefixCache;
+import dev.kvasir.kvstore.hash.BlockHasher;
+import dev.kvasir.kvstore.hash.HashChain;
+import dev.kvasir.kvstore.hash.HashRoot;
+import dev.kvasir.protocol.BadRequestException;
+import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.FinishReason;
+import dev.kvasir.protocol.RequestId;
+import dev.kvasir.protocol.SamplingParameters;
+import dev.kvasir.protocol.ScoredToken;
+import dev.kvasir.protocol.StreamEvent;
+import dev.kvasir.worker.runner.ModelRunner;
+import dev.kvasir.worker.runner.SamplingState;
+import dev.kvasir.worker.runner.SequenceWork;
+import dev.kvasir.worker.runner.Step;
+import dev.kvasir.worker.schedule.Queues;
+import dev.kvasir.worker.schedule.Scheduler;
+import dev.kvasir.worker.schedule.Sequence;
+import dev.kvasir.worker.schedule.StepPlan;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The engine without its thread and clock: takes requests, computes steps (plan, run, apply), publishes what came of them.
+ * Every request that was submitted leaves through its sink's {@code ended}, and with it all of its blocks.
+ */
+public final class EngineCore {
+    private final EngineSettings settings;
+    private final ModelRunner runner;
+    private final EngineObserver observer;
+    private final PrefixCache cache;
+    private final BlockHasher hasher;
+    private final Queues queues = new Queues();
+    private final Scheduler scheduler;
+    private final PlanApplier applier;
+    private final Step step;
+    private final Output[] choosing = new Output[SamplingParameters.N_MAX];
+
+    private final Map<RequestId, ActiveRequest> requests = new HashMap<>();
+    private final List<ActiveRequest> live = new ArrayList<>();
+    private final Map<Sequence, ActiveRequest> owners = new HashMap<>();
+    private final Throughput throughput = new Throughput();
+    private long arrivals;
+    private int generated;
+
+    public EngineCore(EngineSettings settings, ModelRunner runner, EngineObserver observer) {
+        this.settings = settings;
+        this.runner = runner;
+        this.observer = observer;
+        int blockSize = settings.limits().blockSize();
+        cache = new PrefixCache(new BlockPool(runner.blockCount()));
+        hasher = new BlockHasher(blockSize);
+        scheduler = new Scheduler(settings.limits(), cache);
+        applier = new PlanApplier(queues, cache, runner, blockSize);
+        step = new Step(settings.limits().sequencesMax());
+    }
+
+    /** Queues a request, or refuses it; either way its sink hears of it. */
+    public void submit(ActiveRequest request, long nowNanos) {
+        var refusal = check(request, nowNanos);
+        if (refusal == null) {
+            refusal = enqueue(request, nowNanos);
+        }
+        if (refusal != null) {
+            publishFailure(request, refusal);
+            request.sink().ended();
+        }
+    }
+
+    private @Nullable Refusal check(ActiveRequest request, long nowNanos) {
+        if (requests.containsKey(request.id())) {
+            return Refusal.of(FailureKind.INVALID_ARGUMENT, "request " + request.id() + " is running already");
+        }
+        if (request.isLate(nowNanos)) {
+            return Refusal.of(FailureKind.DEADLINE_EXCEEDED, "the deadline passed before the request was queued");
+        }
+        var refusal =
+                Admission.check(request.request(), settings, runner.vocabularySize(), runner.blockCount());
+        return refusal.orElseGet(this::overload);
+    }
+
+    private @Nullable Refusal overload() {
+        int freeSeats = settings.limits().sequencesMax() - queues.runningSeats();
+        int waiting = queues.waiting().size();
+        if (waiting - freeSeats < settings.waitingMax()) {
+            return null;
+        }
+        return new Refusal(
+                FailureKind.RESOURCE_EXHAUSTED,
+                "%d requests are waiting, at most %d may".formatted(waiting, settings.waitingMax()),
+                throughput.millisFor(tokensInFlight()));
+    }
+
+    private @Nullable Refusal enqueue(ActiveRequest active, long nowNanos) {
+        var request = active.request();
+        var sampling = request.sampling();
+        long arrival = arrivals++;
+        var sequence = Sequence.waiting(
+                Scheduler.rank(nowNanos, request.priority(), settings.agingNanos()),
+                arrival,
+                request.prompt(),
+                sampling.n(),
+                sampling.promptLogprobs() != SamplingParameters.NO_LOGPROBS,
+                chain(request.cacheSalt()));
+        var outputs = new Output[sampling.n()];
+        try {
+            for (int i = 0; i < outputs.length; i++) {
+                var state = new SamplingState(
+                        sampling, i, request.prompt(), runner.vocabularySize(), settings.endTokenIds());
+                outputs[i] = new Output(i, state, sequence);
+            }
+        } catch (BadRequestException e) {
+            return Refusal.of(FailureKind.INVALID_ARGUMENT, String.valueOf(e.getMessage()));
+        }
+        active.queued(outputs, nowNanos);
+        requests.put(active.id(), active);
+        live.add(active);
+        owners.put(sequence, active);
+        queues.add(sequence);
+        active.sink().publish(new StreamEvent.Accepted(active.id(), settings.incarnation()));
+        return null;
+    }
+
+    private HashChain chain(String cacheSalt) {
+        if (!settings.prefixCaching()) {
+            return HashChain.unnamed();
+        }
+        var root = new HashRoot(
+                settings.fingerprint(), "", settings.kvDtype(), settings.limits().blockSize(), "", cacheSalt);
+        return HashChain.of(hasher, hasher.root(root));
+    }
+
+    /** Whether there is nothing to compute. */
+    public boolean isIdle() {
+        return queues.isEmpty();
+    }
+
+    /**
+     * Drops what was cancelled or is late, then computes one step of what is left. Throws only when runner or engine are
+     * broken for good; then {@link #abandon} is all that may follow.
+     */
+    public void step(long nowNanos) {
+        dropUnwanted(nowNanos);
+        if (queues.isEmpty()) {
+            return;
+        }
+        var plan = scheduler.plan(queues);
+        if (plan.scheduled().isEmpty() && plan.preempted().isEmpty()) {
+            throw new IllegalStateException("nothing can move: %d running, %d waiting, %d blocks available"
+                    .formatted(
+                            queues.running().size(),
+                            queues.waiting().size(),
+                            cache.pool().available()));
+        }
+        applier.apply(plan, step);
+        noteStarts(plan, nowNanos);
+        for (int i = 0; i < step.size(); i++) {
+            ask(plan.scheduled().get(i), step.get(i));
+        }
+        runner.run(step);
+        generated = 0;
+        for (int i = 0; i < step.size(); i++) {
+            settle(plan.scheduled().get(i), step.get(i));
+        }
+        throughput.stepped(plan.tokenCount(), nowNanos);
+        observer.stepped(plan.tokenCount(), generated, plan.preempted().size());
+    }
+
+    private void noteStarts(StepPlan plan, long nowNanos) {
+        for (int i = 0; i < plan.admitted().size(); i++) {
+            var request = owner(plan.admitted().get(i));
+            int cached = plan.cachedBlocks(i) * settings.limits().blockSize();
+            if (request.start(cached)) {
+                int promptTokens = request.request().prompt().length;
+                cache.recordLookup(promptTokens, cached);
+                observer.started(nowNanos - request.arrivalNanos(), promptTokens, cached);
+            }
+        }
+    }
+
+    /** Says what is wanted of the rows that a sequence computes. */
+    private void ask(Sequence sequence, SequenceWork work) {
+        var request = owner(sequence);
+        int scoreFrom = sequence.scoreStart(work.from(), work.to());
+        int scoreTo = sequence.scoreEnd(work.to());
+        if (scoreFrom < scoreTo) {
+            work.score(scoreFrom, scoreTo, request.request().sampling().promptLogprobs());
+        }
+        if (work.to() == sequence.tokenCount()) {
+            for (var output : request.outputs()) {
+                if (output.sequence() == sequence && !output.ended()) {
+                    choosing[work.outputCount()] = output;
+                    work.choose(output.sampling(), sequence.generated());
+                }
+            }
+        }
+    }
+
+    private void settle(Sequence sequence, SequenceWork work) {
+        var request = owners.get(sequence);
+        if (request == null) {
+            return; // Its request has failed with an earlier sequence of this step.
+        }
+        if (work.failure() != null) {
+            fail(request, Refusal.of(FailureKind.INTERNAL, String.valueOf(work.failure().getMessage())));
+            return;
+        }
+        applier.computed(sequence, work.to());
+        request.promptScores().addAll(work.scores());
+        if (work.outputCount() > 0) {
+            continueOutputs(request, sequence, work);
+        }
+    }
+
+    private void continueOutputs(ActiveRequest request, Sequence sequence, SequenceWork work) {
+        if (sequence.generated() == 0 && sequence.scoresPrompt()) {
+            request.sink().publish(new StreamEvent.PromptScored(request.id(), request.promptScores()));
+            request.promptScores().clear();
+        }
+        collectOutputs(request, sequence);
+        for (int k = 1; k < work.outputCount(); k++) {
+            fork(request, sequence, choosing[k]);
+        }
+        for (int k = 0; k < work.outputCount(); k++) {
+            accept(request, choosing[k], work.chosen(k));
+        }
+    }
+
+    private void collectOutputs(ActiveRequest request, Sequence sequence) {
+        int count = 0;
+        for (var output : request.outputs()) {
+            if (output.sequence() == sequence && !output.ended()) {
+                choosing[count++] = output;
+            }
+        }
+    }
+
+    private void fork(ActiveRequest request, Sequence sequence, Output output) {
+        var fork = sequence.fork(output.index());
+        cache.fork(sequence.table(), fork.table());
+        queues.addRunning(fork);
+        owners.put(fork, request);
+        output.moveTo(fork);
+    }
+
+    private void accept(ActiveRequest request, Output output, ScoredToken token) {
+        output.append(token.token());
+        generated++;
+        int count = output.sequence().generated();
+        request.sink()
+                .publish(new StreamEvent.Tokens(
+                        request.id(), output.index(), count - 1, List.of(token), request.cachedTokens()));
+        var reason = output.reasonToStop(token.token(), settings);
+        if (reason != null) {
+            var stop = reason == FinishReason.STOP ? OptionalInt.of(token.token()) : OptionalInt.empty();
+            request.sink().publish(new StreamEvent.Finished(request.id(), output.index(), count, reason, stop));
+            observer.finished(reason, request.request().prompt().length, count);
+            end(request, output);
+        }
+    }
+
+    private void dropUnwanted(long nowNanos) {
+        for (int i = live.size() - 1; i >= 0; i--) {
+            var request = live.get(i);
+            if (request.isLate(nowNanos)) {
+                fail(request, Refusal.of(FailureKind.DEADLINE_EXCEEDED, "the deadline passed"));
+            } else if (request.hasMarks()) {
+                dropCancelled(request);
+            }
+        }
+    }
+
+    private void dropCancelled(ActiveRequest request) {
+        for (var output : request.outputs()) {
+            if (!output.ended() && (request.isCancelled() || request.isOutputCancelled(output.index()))) {
+                observer.finished(
+                        FinishReason.ABORT,
+                        request.request().prompt().length,
+                        output.sequence().generated());
+                end(request, output);
+            }
+        }
+    }
+
+    /** An output leaves; its sequence with it, unless siblings still share that. */
+    private void end(ActiveRequest request, Output output) {
+        output.end();
+        if (output.sequence().seats() > 1) {
+            output.sequence().dropSeat();
+        } else {
+            remove(output.sequence());
+        }
+        if (request.outputEnded()) {
+            leave(request);
+        }
+    }
+
+    private void fail(ActiveRequest request, Refusal refusal) {
+        for (var output : request.outputs()) {
+            if (!output.ended()) {
+                output.end();
+                if (owners.containsKey(output.sequence())) {
+                    remove(output.sequence());
+                }
+            }
+        }
+        publishFailure(request, refusal);
+        leave(request);
+    }
+
+    private void remove(Sequence sequence) {
+        owners.remove(sequence);
+        cache.release(sequence.table());
+        queues.finish(sequence);
+    }
+
+    private void leave(ActiveRequest request) {
+        requests.remove(request.id());
+        live.remove(request);
+        request.sink().ended();
+    }
+
+    private void publishFailure(ActiveRequest request, Refusal refusal) {
+        observer.failed(refusal.kind());
+        request.sink()
+                .publish(new StreamEvent.Failed(
+                        request.id(), refusal.kind(), refusal.message(), refusal.retryAfterMillis()));
+    }
+
+    /** Fails all requests. Nothing may follow: blocks and queues, which may be what is broken, are left as they are. */
+    public void abandon(FailureKind kind, String message) {
+        for (var request : live) {
+            publishFailure(request, Refusal.of(kind, message));
+            request.sink().ended();
+        }
+        live.clear();
+        requests.clear();
+    }
+
+    private ActiveRequest owner(Sequence sequence) {
+        var request = owners.get(sequence);
+        if (request == null) {
+            throw new IllegalStateException(sequence + " belongs to no request");
+        }
+        return request;
+    }
+
+    private long tokensInFlight() {
+        long tokens = 0;
+        for (var sequence : owners.keySet()) {
+            tokens += sequence.remaining();
+        }
+        return tokens;
+    }
+
+    public EngineLoad load() {
+        var pool = cache.pool();
+        return new EngineLoad(
+                queues.runningSeats(), queues.waitingSeats(), tokensInFlight(), pool.available(), pool.capacity());
+    }
+
+    /** For metrics and tests; of the engine's thread. */
+    public PrefixCache cache() {
+        return cache;
+    }
+
+    /** Live sequences, for tests; of the engine's thread. */
+    Iterable<Sequence> sequences() {
+        return owners.keySet();
+    }
+}

@@ -1,0 +1,11 @@
+package dev.kvasir.worker.engine;
+
+/**
+ * How much an engine has to do.
+ *
+ * @param running outputs that take part in steps
+ * @param waiting outputs that wait to start, or to start again
+ * @param tokensInFlight tokens known but not computed, over all sequences
+ * @param freeBlocks blocks that no sequence uses, empty or cached
+ */
+public record EngineLoad(int running, int waiting, long tokensInFlight, int freeBlocks, int totalBlocks) {}

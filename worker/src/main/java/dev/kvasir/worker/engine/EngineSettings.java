@@ -1,0 +1,49 @@
+package dev.kvasir.worker.engine;
+
+import dev.kvasir.worker.schedule.SchedulerLimits;
+import java.util.Arrays;
+
+/**
+ * What an engine is built with.
+ *
+ * @param model served name
+ * @param incarnation one life of the member, told to clients
+ * @param fingerprint digest of weights and configuration
+ * @param kvDtype element type of keys and values
+ * @param maxModelLength most tokens of prompt and output together
+ * @param waitingMax requests that may wait beyond those that could start
+ * @param endTokenIds the model's end tokens
+ * @param prefixCaching whether KV blocks are reused between requests
+ * @param agingNanos waiting time that one step of priority is worth
+ */
+@SuppressWarnings("ArrayRecordComponent") // A few end tokens, copied, never compared.
+public record EngineSettings(
+        String model,
+        long incarnation,
+        String fingerprint,
+        String kvDtype,
+        int maxModelLength,
+        SchedulerLimits limits,
+        int waitingMax,
+        int[] endTokenIds,
+        boolean prefixCaching,
+        long agingNanos) {
+    public EngineSettings {
+        endTokenIds = endTokenIds.clone();
+    }
+
+    boolean isEnd(int token) {
+        for (int end : endTokenIds) {
+            if (end == token) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public String toString() {
+        return "model %s, max-model-len %d, %s, waiting at most %d, end tokens %s, prefix caching %s"
+                .formatted(model, maxModelLength, limits, waitingMax, Arrays.toString(endTokenIds), prefixCaching);
+    }
+}

@@ -1,0 +1,65 @@
+package dev.kvasir.worker.engine;
+
+import dev.kvasir.protocol.FinishReason;
+import dev.kvasir.worker.runner.SamplingState;
+import dev.kvasir.worker.schedule.Sequence;
+import org.jspecify.annotations.Nullable;
+
+/** One of a request's n answers. Until its prompt is computed it shares a sequence with its siblings. */
+final class Output {
+    private final int index;
+    private final SamplingState sampling;
+    private Sequence sequence;
+    private boolean ended;
+
+    Output(int index, SamplingState sampling, Sequence sequence) {
+        this.index = index;
+        this.sampling = sampling;
+        this.sequence = sequence;
+    }
+
+    int index() {
+        return index;
+    }
+
+    SamplingState sampling() {
+        return sampling;
+    }
+
+    Sequence sequence() {
+        return sequence;
+    }
+
+    void moveTo(Sequence fork) {
+        sequence = fork;
+    }
+
+    boolean ended() {
+        return ended;
+    }
+
+    void end() {
+        ended = true;
+    }
+
+    void append(int token) {
+        sequence.append(token);
+        sampling.accept(token);
+    }
+
+    /** Whether, and why, the output ends with {@code token}, its newest. */
+    @Nullable FinishReason reasonToStop(int token, EngineSettings settings) {
+        var parameters = sampling.parameters();
+        int generated = sequence.generated();
+        if (generated >= parameters.minTokens() && isStop(token, settings)) {
+            return FinishReason.STOP;
+        }
+        boolean full = generated >= parameters.maxTokens() || sequence.tokenCount() >= settings.maxModelLength();
+        return full ? FinishReason.LENGTH : null;
+    }
+
+    private boolean isStop(int token, EngineSettings settings) {
+        var parameters = sampling.parameters();
+        return parameters.stopTokenIds().contains(token) || (!parameters.ignoreEos() && settings.isEnd(token));
+    }
+}

@@ -1,0 +1,34 @@
+package dev.kvasir.worker.engine;
+
+import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.FinishReason;
+
+/** Counts. */
+final class CountingObserver implements EngineObserver {
+    int started;
+    int preemptions;
+    int finished;
+    int failed;
+    int generated;
+
+    @Override
+    public void started(long queueNanos, int promptTokens, int cachedTokens) {
+        started++;
+    }
+
+    @Override
+    public void stepped(int tokens, int generatedTokens, int preemptionCount) {
+        generated += generatedTokens;
+        preemptions += preemptionCount;
+    }
+
+    @Override
+    public void finished(FinishReason reason, int promptTokens, int generatedTokens) {
+        finished++;
+    }
+
+    @Override
+    public void failed(FailureKind kind) {
+        failed++;
+    }
+}
