@@ -22,6 +22,7 @@ public final class Engine {
 
     private final EngineCore core;
     private final ModelRunner runner;
+    private final EngineObserver observer;
     private final LongSupplier clock;
     private final Consumer<Throwable> broken;
     private final ArrayBlockingQueue<ActiveRequest> submitted;
@@ -41,15 +42,18 @@ public final class Engine {
             String name,
             EngineCore core,
             ModelRunner runner,
+            EngineObserver observer,
             int submissionsMax,
             LongSupplier clock,
             Consumer<Throwable> broken) {
         this.core = core;
         this.runner = runner;
+        this.observer = observer;
         this.clock = clock;
         this.broken = broken;
         this.submitted = new ArrayBlockingQueue<>(submissionsMax);
         this.load = core.load();
+        observer.loaded(load);
         this.thread = Thread.ofPlatform().name(name).daemon().unstarted(this::loop);
     }
 
@@ -136,6 +140,7 @@ public final class Engine {
         var now = core.load();
         if (!now.equals(load)) {
             load = now;
+            observer.loaded(now);
         }
     }
 

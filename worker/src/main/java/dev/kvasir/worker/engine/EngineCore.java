@@ -81,8 +81,7 @@ public final class EngineCore {
         if (request.isLate(nowNanos)) {
             return Refusal.of(FailureKind.DEADLINE_EXCEEDED, "the deadline passed before the request was queued");
         }
-        var refusal =
-                Admission.check(request.request(), settings, runner.vocabularySize(), runner.blockCount());
+        var refusal = Admission.check(request.request(), settings, runner.vocabularySize(), runner.blockCount());
         return refusal.orElseGet(this::overload);
     }
 
@@ -133,7 +132,12 @@ public final class EngineCore {
             return HashChain.unnamed();
         }
         var root = new HashRoot(
-                settings.fingerprint(), "", settings.kvDtype(), settings.limits().blockSize(), "", cacheSalt);
+                settings.fingerprint(),
+                "",
+                settings.kvDtype(),
+                settings.limits().blockSize(),
+                "",
+                cacheSalt);
         return HashChain.of(hasher, hasher.root(root));
     }
 
@@ -209,7 +213,10 @@ public final class EngineCore {
             return; // Its request has failed with an earlier sequence of this step.
         }
         if (work.failure() != null) {
-            fail(request, Refusal.of(FailureKind.INTERNAL, String.valueOf(work.failure().getMessage())));
+            fail(
+                    request,
+                    Refusal.of(
+                            FailureKind.INTERNAL, String.valueOf(work.failure().getMessage())));
             return;
         }
         applier.computed(sequence, work.to());

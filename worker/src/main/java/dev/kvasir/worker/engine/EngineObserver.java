@@ -8,6 +8,9 @@ public interface EngineObserver {
     /** A request's first step: it waited so long, and so much of its prompt was found in the prefix cache. */
     void started(long queueNanos, int promptTokens, int cachedTokens);
 
+    /** How much there is to do, whenever that changes. */
+    void loaded(EngineLoad now);
+
     /** A step was computed. */
     void stepped(int tokens, int generatedTokens, int preemptions);
 

@@ -48,7 +48,8 @@ final class Output {
     }
 
     /** Whether, and why, the output ends with {@code token}, its newest. */
-    @Nullable FinishReason reasonToStop(int token, EngineSettings settings) {
+    @Nullable
+    FinishReason reasonToStop(int token, EngineSettings settings) {
         var parameters = sampling.parameters();
         int generated = sequence.generated();
         if (generated >= parameters.minTokens() && isStop(token, settings)) {

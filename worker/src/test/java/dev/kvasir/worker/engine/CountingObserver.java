@@ -4,16 +4,22 @@ import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
 
 /** Counts. */
-final class CountingObserver implements EngineObserver {
-    int started;
-    int preemptions;
-    int finished;
-    int failed;
-    int generated;
+public final class CountingObserver implements EngineObserver {
+    public volatile int started;
+    public volatile int preemptions;
+    public volatile int finished;
+    public volatile int failed;
+    public volatile int generated;
+    public volatile EngineLoad load = new EngineLoad(0, 0, 0, 0, 0);
 
     @Override
     public void started(long queueNanos, int promptTokens, int cachedTokens) {
         started++;
+    }
+
+    @Override
+    public void loaded(EngineLoad now) {
+        load = now;
     }
 
     @Override

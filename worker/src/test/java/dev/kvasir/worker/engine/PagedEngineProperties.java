@@ -64,13 +64,19 @@ class PagedEngineProperties {
                 workload.stepAndCheck();
             }
             preempted += workload.observer.preemptions;
-            refused += workload.sent.stream().mapToInt(sent -> sent.sink.failed == null ? 0 : 1).sum();
-            forked += workload.sent.stream().mapToInt(sent -> sent.sink.tokens.size() > 1 ? 1 : 0).sum();
+            refused += workload.sent.stream()
+                    .mapToInt(sent -> sent.sink.failed == null ? 0 : 1)
+                    .sum();
+            forked += workload.sent.stream()
+                    .mapToInt(sent -> sent.sink.tokens.size() > 1 ? 1 : 0)
+                    .sum();
             hits += workload.core.cache().hitTokens();
             evictions += workload.core.cache().evictions();
         }
-        assertThat(List.of(preempted, refused, forked)).allSatisfy(count -> assertThat(count).isGreaterThan(50));
-        assertThat(List.of(hits, evictions)).allSatisfy(count -> assertThat(count).isGreaterThan(500L));
+        assertThat(List.of(preempted, refused, forked))
+                .allSatisfy(count -> assertThat(count).isGreaterThan(50));
+        assertThat(List.of(hits, evictions))
+                .allSatisfy(count -> assertThat(count).isGreaterThan(500L));
     }
 
     private record Sent(GenerationRequest request, ActiveRequest active, RecordingSink sink, AtomicInteger cancelled) {}
@@ -138,8 +144,8 @@ class PagedEngineProperties {
                     random.nextInt(-3, 4));
             boolean hurried = random.nextInt(15) == 0;
             var sink = new RecordingSink();
-            var active = new ActiveRequest(
-                    request, hurried ? now + random.nextInt(1, 40) : ActiveRequest.NO_DEADLINE, sink);
+            var active =
+                    new ActiveRequest(request, hurried ? now + random.nextInt(1, 40) : ActiveRequest.NO_DEADLINE, sink);
             sent.add(new Sent(request, active, sink, new AtomicInteger(hurried ? 1 : 0)));
             core.submit(active, now);
         }
@@ -186,7 +192,9 @@ class PagedEngineProperties {
             BlockInvariants.check(core.cache(), tables, roots());
             for (var one : sent) {
                 if (one.active.isCancelled()) {
-                    assertThat(one.sink.ended).as("cancelled requests end within one step").isTrue();
+                    assertThat(one.sink.ended)
+                            .as("cancelled requests end within one step")
+                            .isTrue();
                 }
             }
         }
@@ -210,8 +218,8 @@ class PagedEngineProperties {
         private void checkAnswer(Sent one) {
             var failed = one.sink.failed;
             var sampling = one.request.sampling();
-            boolean poisoned = java.util.Arrays.stream(one.request.prompt())
-                    .anyMatch(token -> token == StandInModel.POISON);
+            boolean poisoned =
+                    java.util.Arrays.stream(one.request.prompt()).anyMatch(token -> token == StandInModel.POISON);
             if (failed != null && failed.kind() == FailureKind.INTERNAL) {
                 assertThat(poisoned).as("only a poisoned request fails").isTrue();
                 return;

@@ -44,7 +44,8 @@ final class RecordingSink implements StreamSink {
             }
             case StreamEvent.Finished end -> {
                 assertThat(end.tokenCount())
-                        .isEqualTo(tokens.getOrDefault(end.outputIndex(), List.of()).size());
+                        .isEqualTo(tokens.getOrDefault(end.outputIndex(), List.of())
+                                .size());
                 assertThat(finished.put(end.outputIndex(), end)).isNull();
             }
             case StreamEvent.Failed failure -> failed = failure;

@@ -9,10 +9,10 @@ import java.util.List;
  * A model whose right answer anyone can compute: the next token is a digest of all tokens before it, and of seed and output
  * unless sampling is greedy. Token 0 ends an output; a sequence that holds {@link #POISON} has no usable logits.
  */
-final class StandInModel {
-    static final int VOCABULARY = 97;
-    static final int END = 0;
-    static final int POISON = 96;
+public final class StandInModel {
+    public static final int VOCABULARY = 97;
+    public static final int END = 0;
+    public static final int POISON = 96;
 
     private StandInModel() {}
 
@@ -35,7 +35,7 @@ final class StandInModel {
     }
 
     /** What a request's output must be, computed with nothing else around. */
-    static List<Integer> output(int[] prompt, SamplingParameters parameters, int outputIndex, int lengthMax) {
+    public static List<Integer> output(int[] prompt, SamplingParameters parameters, int outputIndex, int lengthMax) {
         long digest = 0;
         for (int token : prompt) {
             digest = digest(digest, token);

@@ -4,12 +4,14 @@ import dev.kvasir.worker.runner.ModelRunner;
 import dev.kvasir.worker.runner.SequenceWork;
 import dev.kvasir.worker.runner.Step;
 import java.util.Arrays;
+import java.util.concurrent.Semaphore;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs {@link StandInModel} over paged blocks that hold token ids. What it attends to is what lies in the blocks, and is
  * compared with what should: any error of a block table, an eviction, a copy or a fork shows at once.
  */
-final class StandInRunner implements ModelRunner {
+public final class StandInRunner implements ModelRunner {
     private static final int EMPTY = -1;
 
     private final int[][] content;
@@ -17,11 +19,12 @@ final class StandInRunner implements ModelRunner {
     private final int tokensMax;
     private volatile boolean broken;
     private volatile boolean closed;
+    private volatile @Nullable Semaphore gate;
     long steps;
     int largestStep;
     int mostScored;
 
-    StandInRunner(int blockCount, int blockSize, int tokensMax) {
+    public StandInRunner(int blockCount, int blockSize, int tokensMax) {
         content = new int[blockCount][blockSize];
         for (var block : content) {
             Arrays.fill(block, EMPTY);
@@ -30,12 +33,17 @@ final class StandInRunner implements ModelRunner {
         this.tokensMax = tokensMax;
     }
 
-    void breakDown() {
+    public void breakDown() {
         broken = true;
     }
 
-    boolean isClosed() {
+    public boolean isClosed() {
         return closed;
+    }
+
+    /** From now on each step takes a permit. */
+    public void stepOnlyWith(Semaphore permits) {
+        gate = permits;
     }
 
     @Override
@@ -55,6 +63,10 @@ final class StandInRunner implements ModelRunner {
 
     @Override
     public void run(Step step) {
+        var permits = gate;
+        if (permits != null) {
+            permits.acquireUninterruptibly();
+        }
         if (broken) {
             throw new IllegalStateException("the device is gone");
         }

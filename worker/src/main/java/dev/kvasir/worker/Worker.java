@@ -1,0 +1,222 @@
+package dev.kvasir.worker;
+
+import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.RequestId;
+import dev.kvasir.protocol.StreamEvent;
+import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.protocol.WorkerProtocol.Command;
+import dev.kvasir.worker.engine.Engine;
+import dev.kvasir.worker.engine.EngineCore;
+import dev.kvasir.worker.engine.EngineObserver;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.DispatcherSelector;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.Terminated;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.StashBuffer;
+import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
+import org.apache.pekko.actor.typed.receptionist.Receptionist;
+
+/**
+ * The door of a worker. Loads the model, then hands requests to the engine and its events to their streams; tells subscribers
+ * of its load.
+ *
+ * <pre>
+ * loading   until the model is ready: requests are refused, questions wait
+ * serving   registered with the receptionist
+ * draining  unregistered: requests are refused; when the last one at hand has ended the actor stops
+ * </pre>
+ *
+ * It stops with an exception when the model cannot be loaded or the engine breaks; by then all requests have failed. When a
+ * stream's actor is gone its requests are cancelled.
+ */
+public final class Worker {
+    private static final Duration REPORT_EVERY = Duration.ofMillis(50);
+    private static final int STASH_MAX = 256;
+
+    /** All that the actor hears: the public protocol, and what it tells itself. */
+    sealed interface Message {}
+
+    private record Wire(Command command) implements Message {}
+
+    private record Loaded(LoadedModel model) implements Message {}
+
+    private record LoadFailed(Throwable cause) implements Message {}
+
+    private record Ended(RequestId id) implements Message {}
+
+    private record Broken(Throwable cause) implements Message {}
+
+    private record ReportLoad() implements Message {}
+
+    private final ActorContext<Message> context;
+    private final TimerScheduler<Message> timers;
+    private final ActorRef<Command> door;
+    private final EngineObserver observer;
+
+    private Worker(
+            ActorContext<Message> context,
+            TimerScheduler<Message> timers,
+            EngineObserver observer) {
+        this.context = context;
+        this.timers = timers;
+        this.observer = observer;
+        this.door = context.getSelf().<Object>unsafeUpcast().narrow();
+    }
+
+    /** @param loader takes its time, on a thread that may block */
+    public static Behavior<Command> create(Callable<LoadedModel> loader, EngineObserver observer) {
+        Behavior<Message> behavior = Behaviors.setup(context -> Behaviors.withTimers(timers -> Behaviors.withStash(
+                STASH_MAX, stash -> new Worker(context, timers, observer).load(loader, stash))));
+        return Behaviors.transformMessages(
+                Command.class, behavior, builder -> builder.match(Command.class, Wire::new));
+    }
+
+    private Behavior<Message> load(Callable<LoadedModel> loader, StashBuffer<Message> stash) {
+        Executor blocking = context.getSystem().dispatchers().lookup(DispatcherSelector.blocking());
+        var model = CompletableFuture.supplyAsync(() -> call(loader), blocking);
+        context.pipeToSelf(model, (loaded, failure) -> failure == null ? new Loaded(loaded) : new LoadFailed(failure));
+        return loading(stash);
+    }
+
+    private static LoadedModel call(Callable<LoadedModel> loader) {
+        try {
+            return loader.call();
+        } catch (Exception e) {
+            throw new CompletionException(e);
+        }
+    }
+
+    private Behavior<Message> loading(StashBuffer<Message> stash) {
+        return Behaviors.receiveMessage(message -> switch (message) {
+            case Wire(WorkerProtocol.Generate generate) -> refuse(generate, "the worker is loading its model");
+            case Wire(WorkerProtocol.Cancel _) -> Behaviors.same();
+            case Wire _, Ended _, Broken _, ReportLoad _ -> keep(message, stash);
+            case Loaded(var model) -> stash.unstashAll(serve(model));
+            case LoadFailed(var cause) -> throw new IllegalStateException("the model cannot be loaded", cause);
+        });
+    }
+
+    private static Behavior<Message> keep(Message message, StashBuffer<Message> stash) {
+        if (!stash.isFull()) {
+            stash.stash(message);
+        }
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> serve(LoadedModel model) {
+        var settings = model.settings();
+        var core = new EngineCore(settings, model.runner(), observer);
+        var self = context.getSelf();
+        var engine = new Engine(
+                "kvasir-engine",
+                core,
+                model.runner(),
+                observer,
+                settings.waitingMax() + settings.limits().sequencesMax(),
+                System::nanoTime,
+                cause -> self.tell(new Broken(cause)));
+        engine.start();
+        context.getSystem().receptionist().tell(Receptionist.register(WorkerProtocol.KEY, door));
+        timers.startTimerWithFixedDelay(new ReportLoad(), REPORT_EVERY);
+        var streams = new Streams(context, engine, id -> self.tell(new Ended(id)));
+        var reports = new LoadReports(model.description().incarnation(), engine);
+        context.getLog().info("serving {}; {} KV blocks", settings, model.runner().blockCount());
+        return serving(new Serving(model.description(), engine, streams, reports));
+    }
+
+    /** What a worker has once its model is loaded. */
+    private record Serving(
+            WorkerProtocol.Description description, Engine engine, Streams streams, LoadReports reports) {}
+
+    private Behavior<Message> serving(Serving s) {
+        return Behaviors.receive(Message.class)
+                .onAnyMessage(message -> switch (message) {
+                    case Wire(WorkerProtocol.Generate generate) -> generate(s, generate);
+                    case Wire(WorkerProtocol.Drain _) -> drain(s);
+                    default -> atAnyTime(s, message);
+                })
+                .onSignal(Terminated.class, gone -> forget(s, gone.getRef()))
+                .onSignal(PostStop.class, _ -> stop(s))
+                .build();
+    }
+
+    private Behavior<Message> draining(Serving s) {
+        return Behaviors.receive(Message.class)
+                .onAnyMessage(message -> switch (message) {
+                    case Wire(WorkerProtocol.Generate generate) -> refuse(generate, "the worker is draining");
+                    case Wire(WorkerProtocol.Drain _) -> Behaviors.same();
+                    case Ended(var id) -> {
+                        s.streams().ended(id);
+                        yield stoppedIfIdle(s, Behaviors.same());
+                    }
+                    default -> atAnyTime(s, message);
+                })
+                .onSignal(Terminated.class, gone -> forget(s, gone.getRef()))
+                .onSignal(PostStop.class, _ -> stop(s))
+                .build();
+    }
+
+    private Behavior<Message> atAnyTime(Serving s, Message message) {
+        switch (message) {
+            case Wire(WorkerProtocol.Cancel cancel) -> s.streams().cancel(cancel);
+            case Wire(WorkerProtocol.Describe describe) -> describe.replyTo().tell(s.description());
+            case Wire(WorkerProtocol.Subscribe subscribe) -> {
+                context.watch(subscribe.replyTo());
+                s.reports().subscribe(subscribe.replyTo());
+            }
+            case Ended(var id) -> s.streams().ended(id);
+            case ReportLoad _ -> s.reports().reportIfDue(System.nanoTime());
+            case Broken(var cause) -> throw new IllegalStateException("the engine failed", cause);
+            case Wire _, Loaded _, LoadFailed _ -> throw new IllegalStateException("unexpected " + message);
+        }
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> generate(Serving s, WorkerProtocol.Generate generate) {
+        if (s.streams().contains(generate.request().id())) {
+            fail(generate, FailureKind.INVALID_ARGUMENT, "request " + generate.request().id() + " is running already", 0);
+        } else {
+            s.streams().open(generate, System.nanoTime());
+        }
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> drain(Serving s) {
+        context.getLog().info("draining; {} requests at hand", s.streams().size());
+        context.getSystem().receptionist().tell(Receptionist.deregister(WorkerProtocol.KEY, door));
+        s.reports().drain();
+        return stoppedIfIdle(s, draining(s));
+    }
+
+    private static Behavior<Message> stoppedIfIdle(Serving s, Behavior<Message> otherwise) {
+        return s.streams().size() == 0 ? Behaviors.stopped() : otherwise;
+    }
+
+    private static Behavior<Message> forget(Serving s, ActorRef<Void> gone) {
+        s.streams().gone(gone);
+        s.reports().gone(gone);
+        return Behaviors.same();
+    }
+
+    private static Behavior<Message> stop(Serving s) {
+        s.engine().stop();
+        return Behaviors.same();
+    }
+
+    private static Behavior<Message> refuse(WorkerProtocol.Generate generate, String why) {
+        fail(generate, FailureKind.UNAVAILABLE, why, 0);
+        return Behaviors.same();
+    }
+
+    private static void fail(WorkerProtocol.Generate generate, FailureKind kind, String why, long retryAfterMillis) {
+        generate.replyTo().tell(new StreamEvent.Failed(generate.request().id(), kind, why, retryAfterMillis));
+    }
+}

@@ -1,0 +1,169 @@
+package dev.kvasir.worker;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import dev.kvasir.model.weights.DType;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Settings of a worker, section {@code kvasir.worker}. Keys have vLLM's names where the meaning is the same.
+ *
+ * @param blockSize token slots of a KV block
+ * @param kvBlocks KV blocks; 0 for as many as memory settings allow
+ * @param kvMemoryFraction share of available memory for KV blocks, where their number is left open
+ * @param kvMemoryMax most bytes of it
+ * @param maxModelLength most tokens of prompt and output together; 0 for what the model was made for
+ * @param sequencesMax outputs computed in one step
+ * @param batchedTokensMax tokens computed in one step
+ * @param waitingMax requests that may wait
+ * @param prefixCaching whether KV blocks are reused between requests
+ * @param priorityAging waiting time that makes up for one step of priority
+ * @param seed of dummy weights
+ * @param deterministic same tokens whatever runs beside a request
+ */
+public record WorkerConfig(
+        int blockSize,
+        int kvBlocks,
+        double kvMemoryFraction,
+        long kvMemoryMax,
+        int maxModelLength,
+        int sequencesMax,
+        int batchedTokensMax,
+        int waitingMax,
+        boolean prefixCaching,
+        Duration priorityAging,
+        KvType kvType,
+        Device device,
+        LoadFormat loadFormat,
+        long seed,
+        boolean deterministic) {
+
+    /** Stored type of keys and values; AUTO is that of the model's weights. */
+    public enum KvType {
+        AUTO,
+        F32,
+        F16,
+        BF16;
+
+        /** Empty for AUTO. */
+        Optional<DType> dtype() {
+            return this == AUTO ? Optional.empty() : Optional.of(DType.valueOf(name()));
+        }
+    }
+
+    /** What computes. */
+    public enum Device {
+        AUTO,
+        CPU
+    }
+
+    /** Where weights come from: the model's files, or random numbers. */
+    public enum LoadFormat {
+        AUTO,
+        DUMMY
+    }
+
+    private static final String SECTION = "kvasir.worker.";
+    private static final Config DEFAULTS = ConfigFactory.parseMap(Map.ofEntries(
+            Map.entry("block-size", 16),
+            Map.entry("num-kv-blocks", 0),
+            Map.entry("kv-memory-fraction", 0.25),
+            Map.entry("kv-memory-max", "4 GiB"),
+            Map.entry("max-model-len", 0),
+            Map.entry("max-num-seqs", 64),
+            Map.entry("max-num-batched-tokens", 512),
+            Map.entry("max-waiting-requests", 256),
+            Map.entry("enable-prefix-caching", true),
+            Map.entry("priority-aging", "10 s"),
+            Map.entry("kv-cache-dtype", "auto"),
+            Map.entry("device", "auto"),
+            Map.entry("load-format", "auto"),
+            Map.entry("seed", 0),
+            Map.entry("deterministic", true)));
+
+    public WorkerConfig {
+        between("block-size", blockSize, 1, 1024);
+        between("num-kv-blocks", kvBlocks, 0, Integer.MAX_VALUE);
+        require(
+                kvMemoryFraction > 0 && kvMemoryFraction <= 0.9, "kv-memory-fraction", kvMemoryFraction, "in (0, 0.9]");
+        between("kv-memory-max", kvMemoryMax, 1, Long.MAX_VALUE);
+        between("max-model-len", maxModelLength, 0, 1 << 24);
+        between("max-num-seqs", sequencesMax, 1, 4096);
+        require(
+                batchedTokensMax >= sequencesMax && batchedTokensMax <= 1 << 16,
+                "max-num-batched-tokens",
+                batchedTokensMax,
+                "in [max-num-seqs (" + sequencesMax + "), 65536]");
+        between("max-waiting-requests", waitingMax, 0, 65_536);
+        require(
+                !priorityAging.isNegative() && priorityAging.toHours() < 24,
+                "priority-aging",
+                priorityAging,
+                "between 0 and 24 hours");
+    }
+
+    /** Settings with every default. */
+    public static WorkerConfig defaults() {
+        return from(ConfigFactory.empty());
+    }
+
+    /** Reads the section; keys that are absent have their defaults. */
+    public static WorkerConfig from(Config section) {
+        var config = section.withFallback(DEFAULTS);
+        return new WorkerConfig(
+                config.getInt("block-size"),
+                config.getInt("num-kv-blocks"),
+                config.getDouble("kv-memory-fraction"),
+                config.getBytes("kv-memory-max"),
+                config.getInt("max-model-len"),
+                config.getInt("max-num-seqs"),
+                config.getInt("max-num-batched-tokens"),
+                config.getInt("max-waiting-requests"),
+                config.getBoolean("enable-prefix-caching"),
+                config.getDuration("priority-aging"),
+                word(config, "kv-cache-dtype", KvType.class),
+                device(config),
+                word(config, "load-format", LoadFormat.class),
+                config.getLong("seed"),
+                config.getBoolean("deterministic"));
+    }
+
+    private static Device device(Config config) {
+        require(
+                !config.getString("device").equalsIgnoreCase("cuda"),
+                "device",
+                "cuda",
+                "auto or cpu: this build has no CUDA kernels");
+        return word(config, "device", Device.class);
+    }
+
+    private static <E extends Enum<E>> E word(Config config, String key, Class<E> type) {
+        var value = config.getString(key);
+        return Arrays.stream(type.getEnumConstants())
+                .filter(constant -> constant.name().equalsIgnoreCase(value))
+                .findFirst()
+                .orElseThrow(() -> refusal(key, value, "one of " + words(type)));
+    }
+
+    private static String words(Class<? extends Enum<?>> type) {
+        return Arrays.toString(type.getEnumConstants()).toLowerCase(Locale.ROOT);
+    }
+
+    private static void between(String key, long value, long min, long max) {
+        require(value >= min && value <= max, key, value, "in [" + min + ", " + max + "]");
+    }
+
+    private static void require(boolean holds, String key, Object value, String allowed) {
+        if (!holds) {
+            throw refusal(key, value, allowed);
+        }
+    }
+
+    static IllegalArgumentException refusal(String key, Object value, String allowed) {
+        return new IllegalArgumentException("%s%s is %s but must be %s".formatted(SECTION, key, value, allowed));
+    }
+}
