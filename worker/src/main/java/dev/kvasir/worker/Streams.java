@@ -47,8 +47,8 @@ final class Streams {
     void open(WorkerProtocol.Generate generate, long nowNanos) {
         var request = generate.request();
         var listener = generate.replyTo();
-        var active = new ActiveRequest(
-                request, deadline(generate.deadlineMillis(), nowNanos), sink(request.id(), listener));
+        var active =
+                new ActiveRequest(request, deadline(generate.deadlineMillis(), nowNanos), sink(request.id(), listener));
         streams.put(request.id(), new Stream(active, listener));
         byListener
                 .computeIfAbsent(listener, _ -> {

@@ -61,10 +61,7 @@ public final class Worker {
     private final ActorRef<Command> door;
     private final EngineObserver observer;
 
-    private Worker(
-            ActorContext<Message> context,
-            TimerScheduler<Message> timers,
-            EngineObserver observer) {
+    private Worker(ActorContext<Message> context, TimerScheduler<Message> timers, EngineObserver observer) {
         this.context = context;
         this.timers = timers;
         this.observer = observer;
@@ -73,10 +70,9 @@ public final class Worker {
 
     /** @param loader takes its time, on a thread that may block */
     public static Behavior<Command> create(Callable<LoadedModel> loader, EngineObserver observer) {
-        Behavior<Message> behavior = Behaviors.setup(context -> Behaviors.withTimers(timers -> Behaviors.withStash(
-                STASH_MAX, stash -> new Worker(context, timers, observer).load(loader, stash))));
-        return Behaviors.transformMessages(
-                Command.class, behavior, builder -> builder.match(Command.class, Wire::new));
+        Behavior<Message> behavior = Behaviors.setup(context -> Behaviors.withTimers(timers ->
+                Behaviors.withStash(STASH_MAX, stash -> new Worker(context, timers, observer).load(loader, stash))));
+        return Behaviors.transformMessages(Command.class, behavior, builder -> builder.match(Command.class, Wire::new));
     }
 
     private Behavior<Message> load(Callable<LoadedModel> loader, StashBuffer<Message> stash) {
@@ -128,7 +124,8 @@ public final class Worker {
         timers.startTimerWithFixedDelay(new ReportLoad(), REPORT_EVERY);
         var streams = new Streams(context, engine, id -> self.tell(new Ended(id)));
         var reports = new LoadReports(model.description().incarnation(), engine);
-        context.getLog().info("serving {}; {} KV blocks", settings, model.runner().blockCount());
+        context.getLog()
+                .info("serving {}; {} KV blocks", settings, model.runner().blockCount());
         return serving(new Serving(model.description(), engine, streams, reports));
     }
 
@@ -182,7 +179,11 @@ public final class Worker {
 
     private Behavior<Message> generate(Serving s, WorkerProtocol.Generate generate) {
         if (s.streams().contains(generate.request().id())) {
-            fail(generate, FailureKind.INVALID_ARGUMENT, "request " + generate.request().id() + " is running already", 0);
+            fail(
+                    generate,
+                    FailureKind.INVALID_ARGUMENT,
+                    "request " + generate.request().id() + " is running already",
+                    0);
         } else {
             s.streams().open(generate, System.nanoTime());
         }

@@ -88,8 +88,7 @@ public record WorkerConfig(
     public WorkerConfig {
         between("block-size", blockSize, 1, 1024);
         between("num-kv-blocks", kvBlocks, 0, Integer.MAX_VALUE);
-        require(
-                kvMemoryFraction > 0 && kvMemoryFraction <= 0.9, "kv-memory-fraction", kvMemoryFraction, "in (0, 0.9]");
+        require(kvMemoryFraction > 0 && kvMemoryFraction <= 0.9, "kv-memory-fraction", kvMemoryFraction, "in (0, 0.9]");
         between("kv-memory-max", kvMemoryMax, 1, Long.MAX_VALUE);
         between("max-model-len", maxModelLength, 0, 1 << 24);
         between("max-num-seqs", sequencesMax, 1, 4096);

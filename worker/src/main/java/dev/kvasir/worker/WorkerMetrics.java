@@ -37,7 +37,8 @@ public final class WorkerMetrics implements EngineObserver {
 
     private static final String MODEL_NAME = "model_name";
     private static final double[] QUEUE_SECONDS = {
-        .001, .005, .01, .05, .1, .3, .5, .8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680
+        .001, .005, .01, .05, .1, .3, .5, .8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920,
+        7680
     };
     private static final double[] STEP_TOKENS = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
 
@@ -85,7 +86,11 @@ public final class WorkerMetrics implements EngineObserver {
     }
 
     private Counter labelled(String name, String help, String label) {
-        return Counter.builder().name(name).help(help).labelNames(MODEL_NAME, label).register(registry);
+        return Counter.builder()
+                .name(name)
+                .help(help)
+                .labelNames(MODEL_NAME, label)
+                .register(registry);
     }
 
     private DistributionDataPoint histogram(String name, String help, double[] buckets) {

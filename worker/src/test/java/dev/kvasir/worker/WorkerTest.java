@@ -71,7 +71,19 @@ class WorkerTest {
                 true,
                 1_000_000_000);
         var description = new WorkerProtocol.Description(
-                WorkerProtocol.VERSION, "local", 7, "stand-in", "none", "print", 4, BLOCKS, LENGTH_MAX, 97, 1, "f32", "none");
+                WorkerProtocol.VERSION,
+                "local",
+                7,
+                "stand-in",
+                "none",
+                "print",
+                4,
+                BLOCKS,
+                LENGTH_MAX,
+                97,
+                1,
+                "f32",
+                "none");
         return new LoadedModel(description, settings, runner);
     }
 
@@ -100,20 +112,18 @@ class WorkerTest {
 
     /** Waits until the worker says that it has nothing to do and all blocks are free. */
     private void awaitIdle(ActorRef<WorkerProtocol.Command> worker) {
-        awaitLoad(worker, report -> report.runningSequences() == 0
-                && report.waitingSequences() == 0
-                && report.freeBlocks() == BLOCKS);
+        awaitLoad(
+                worker,
+                report -> report.runningSequences() == 0
+                        && report.waitingSequences() == 0
+                        && report.freeBlocks() == BLOCKS);
     }
 
-    private void awaitLoad(
-            ActorRef<WorkerProtocol.Command> worker, Predicate<WorkerProtocol.LoadReport> wanted) {
+    private void awaitLoad(ActorRef<WorkerProtocol.Command> worker, Predicate<WorkerProtocol.LoadReport> wanted) {
         var probe = kit.<WorkerProtocol.LoadReport>createTestProbe();
         worker.tell(new WorkerProtocol.Subscribe(probe.getRef()));
         probe.fishForMessage(
-                SOON,
-                report -> wanted.test(report)
-                        ? FishingOutcomes.complete()
-                        : FishingOutcomes.continueAndIgnore());
+                SOON, report -> wanted.test(report) ? FishingOutcomes.complete() : FishingOutcomes.continueAndIgnore());
         probe.stop();
     }
 
@@ -125,13 +135,28 @@ class WorkerTest {
         for (int i = 0; i < 64; i++) {
             int outputs = i % 7 == 0 ? 3 : 1;
             var sampling = new SamplingParameters(
-                    random.nextInt(1, 40), 0, i % 2, 1, 0, 0, 1, 0, 0, Map.of(), Set.of(), i % 3 == 0, i, outputs, -1, -1);
+                    random.nextInt(1, 40),
+                    0,
+                    i % 2,
+                    1,
+                    0,
+                    0,
+                    1,
+                    0,
+                    0,
+                    Map.of(),
+                    Set.of(),
+                    i % 3 == 0,
+                    i,
+                    outputs,
+                    -1,
+                    -1);
             var prompt = random.ints(random.nextInt(1, 100), 1, 4).toArray();
             var request = request(sampling, prompt);
             sent.put(request, send(worker, request, 0));
         }
-        sent.forEach((request, probe) -> assertThat(outputs(probe, request.sampling().n()))
-                .isEqualTo(expected(request)));
+        sent.forEach((request, probe) ->
+                assertThat(outputs(probe, request.sampling().n())).isEqualTo(expected(request)));
         awaitIdle(worker);
     }
 
@@ -380,8 +405,7 @@ class WorkerTest {
         var worker = worker(4, 4);
         var prompt = new int[] {1, 2, 3};
         int third = StandInModel.output(prompt, endless(3), 0, LENGTH_MAX).get(2);
-        var stopping = new SamplingParameters(
-                50, 0, 0, 1, 0, 0, 1, 0, 0, Map.of(), Set.of(third), true, 0, 1, -1, -1);
+        var stopping = new SamplingParameters(50, 0, 0, 1, 0, 0, 1, 0, 0, Map.of(), Set.of(third), true, 0, 1, -1, -1);
         var probe = send(worker, request(stopping, prompt), 0);
         StreamEvent event = probe.receiveMessage(SOON);
         while (!(event instanceof StreamEvent.Finished)) {
