@@ -68,7 +68,7 @@ public final class Worker {
         this.door = context.getSelf().<Object>unsafeUpcast().narrow();
     }
 
-    /** @param loader takes its time, on a thread that may block */
+    /** A worker of the model that {@code loader} gives, which takes its time on a thread that may block. */
     public static Behavior<Command> create(Callable<LoadedModel> loader, EngineObserver observer) {
         Behavior<Message> behavior = Behaviors.setup(context -> Behaviors.withTimers(timers ->
                 Behaviors.withStash(STASH_MAX, stash -> new Worker(context, timers, observer).load(loader, stash))));

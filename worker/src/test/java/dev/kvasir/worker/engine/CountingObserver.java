@@ -4,13 +4,13 @@ import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
 
 /** Counts. */
-public final class CountingObserver implements EngineObserver {
-    public volatile int started;
-    public volatile int preemptions;
-    public volatile int finished;
-    public volatile int failed;
-    public volatile int generated;
-    public volatile EngineLoad load = new EngineLoad(0, 0, 0, 0, 0);
+final class CountingObserver implements EngineObserver {
+    int started;
+    int preemptions;
+    int finished;
+    int failed;
+    int generated;
+    EngineLoad load = new EngineLoad(0, 0, 0, 0, 0);
 
     @Override
     public void started(long queueNanos, int promptTokens, int cachedTokens) {
