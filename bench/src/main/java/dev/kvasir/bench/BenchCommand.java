@@ -20,7 +20,6 @@ import picocli.CommandLine.TypeConversionException;
 @Command(
         name = "bench",
         description = "Measures a running OpenAI-compatible server under load.",
-        mixinStandardHelpOptions = true,
         sortOptions = false,
         subcommands = CompareCommand.class,
         footerHeading = "%nExamples:%n",
@@ -34,6 +33,12 @@ import picocli.CommandLine.TypeConversionException;
 public final class BenchCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Show this help.")
+    private boolean help;
 
     @Option(
             names = "--url",

@@ -11,11 +11,16 @@ import picocli.CommandLine.Spec;
 /** {@code kvasir bench compare}: two result files against each other. */
 @Command(
         name = "compare",
-        mixinStandardHelpOptions = true,
-        description = "Compares two result files: ratios of medians with 95 % bootstrap confidence intervals.")
+        description = "Compares two result files: ratios of medians with 95 %% bootstrap confidence intervals.")
 final class CompareCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Show this help.")
+    private boolean help;
 
     @Parameters(index = "0", paramLabel = "A.json", description = "The run to compare with.")
     private Path first;

@@ -7,11 +7,12 @@ import java.nio.charset.StandardCharsets;
  * Takes server-sent events (WHATWG HTML, section 9.2) out of bytes as they arrive. Bytes are pushed with the time of
  * their arrival, so an event carries the time at which its last byte came, not the time at which somebody read it.
  */
-final class SseParser {
+public final class SseParser {
     /** Bytes of one event; a server that sends more is broken. */
     static final int EVENT_MAX = 8 << 20;
 
-    interface Listener {
+    /** Told of each event. */
+    public interface Listener {
         void event(String data, long nanos);
     }
 
@@ -21,11 +22,12 @@ final class SseParser {
     private boolean hasData;
     private boolean lastWasCarriageReturn;
 
-    SseParser(Listener listener) {
+    public SseParser(Listener listener) {
         this.listener = listener;
     }
 
-    void accept(byte[] bytes, long nanos) {
+    /** Takes the bytes that arrived at {@code nanos}. */
+    public void accept(byte[] bytes, long nanos) {
         for (byte b : bytes) {
             if (b == '\n' && lastWasCarriageReturn) {
                 lastWasCarriageReturn = false;

@@ -4,25 +4,35 @@ import java.util.Locale;
 
 /** A drawing in SVG. Colours come from classes, so that it suits light and dark pages alike. */
 final class Svg {
+    /** Plain colours, then those of dark pages: many viewers know no CSS variables. */
     private static final String STYLE = """
               <style>
-                svg { --text: #1f2328; --faint: #656d76; --grid: #d8dee4; --page: #ffffff; --first: #2563eb; --second: #d97706; }
-                @media (prefers-color-scheme: dark) {
-                  svg { --text: #e6edf3; --faint: #8d96a0; --grid: #30363d; --page: #0d1117; --first: #60a5fa; --second: #fbbf24; }
-                }
-                .page { fill: var(--page); }
-                text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: var(--text); }
-                .faint { fill: var(--faint); font-size: 11px; }
+                text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
+                .faint { fill: #656d76; font-size: 11px; }
                 .title { font-size: 18px; font-weight: 600; }
                 .panel { font-size: 13px; font-weight: 600; }
-                .grid { stroke: var(--grid); stroke-width: 1; }
-                .axis { stroke: var(--faint); stroke-width: 1; }
-                .line { fill: none; stroke: var(--first); stroke-width: 2; stroke-linejoin: round; }
-                .area { fill: var(--first); fill-opacity: 0.14; stroke: none; }
-                .other { fill: none; stroke: var(--second); stroke-width: 1.5; stroke-linejoin: round; }
-                .dot { fill: var(--page); stroke: var(--first); stroke-width: 2; }
-                .first { fill: var(--first); }
-                .second { fill: var(--second); }
+                .page { fill: #ffffff; }
+                .grid { stroke: #d8dee4; stroke-width: 1; }
+                .axis { stroke: #656d76; stroke-width: 1; }
+                .line { fill: none; stroke: #2563eb; stroke-width: 2; stroke-linejoin: round; }
+                .area { fill: #2563eb; fill-opacity: 0.14; stroke: none; }
+                .other { fill: none; stroke: #d97706; stroke-width: 1.5; stroke-linejoin: round; }
+                .dot { fill: #ffffff; stroke: #2563eb; stroke-width: 2; }
+                .first { fill: #2563eb; }
+                .second { fill: #d97706; }
+                @media (prefers-color-scheme: dark) {
+                  text { fill: #e6edf3; }
+                  .faint { fill: #8d96a0; }
+                  .page { fill: #0d1117; }
+                  .grid { stroke: #30363d; }
+                  .axis { stroke: #8d96a0; }
+                  .line { stroke: #60a5fa; }
+                  .area { fill: #60a5fa; }
+                  .other { stroke: #fbbf24; }
+                  .dot { fill: #0d1117; stroke: #60a5fa; }
+                  .first { fill: #60a5fa; }
+                  .second { fill: #fbbf24; }
+                }
               </style>
             """;
 
