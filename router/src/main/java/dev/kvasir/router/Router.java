@@ -160,9 +160,8 @@ public final class Router extends AbstractBehavior<Router.Command> {
     private void listed(Receptionist.Listing listing) {
         var all = listing.getAllServiceInstances(WorkerProtocol.KEY);
         var reachable = listing.getServiceInstances(WorkerProtocol.KEY);
-        for (var worker : workers.keepOnly(all)) {
-            lost(worker);
-        }
+        // One that has only deregistered is draining: its streams go on. One that is dead, they see for themselves.
+        workers.keepOnly(all);
         for (var worker : workers.unreachable(reachable)) {
             lost(worker);
         }

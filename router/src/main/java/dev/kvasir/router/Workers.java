@@ -107,12 +107,12 @@ final class Workers {
         publish();
     }
 
-    /** Forgets all others; answers with those forgotten. */
-    List<ActorRef<WorkerProtocol.Command>> keepOnly(Set<ActorRef<WorkerProtocol.Command>> listed) {
-        var gone = known.keySet().stream().filter(ref -> !listed.contains(ref)).toList();
-        gone.forEach(this::forget);
+    /** Forgets all others. */
+    void keepOnly(Set<ActorRef<WorkerProtocol.Command>> listed) {
+        List.copyOf(known.keySet()).stream()
+                .filter(ref -> !listed.contains(ref))
+                .forEach(this::forget);
         review();
-        return gone;
     }
 
     /** Notes who can be reached now; answers with those that could be until now. */

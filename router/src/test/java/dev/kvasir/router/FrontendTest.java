@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.ScoredToken;
+import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.router.OutputEvent.Completed;
 import dev.kvasir.router.OutputEvent.Delta;
 import dev.kvasir.router.OutputEvent.Failed;
@@ -169,6 +170,18 @@ class FrontendTest {
         assertThat(failure.kind()).isEqualTo(FailureKind.UNAVAILABLE);
         assertThat(failure.message()).contains(worker.stand().description().address());
         assertThat(failure.retryAfterMillis()).isPositive();
+    }
+
+    @Test
+    void drainingWorkerFinishesItsStreamsAndGetsNoNewOnes() throws InterruptedException {
+        var worker = cluster.worker(StandInWorker.saying("until the end"), Duration.ofMillis(50));
+        var response = cluster.submit(draft());
+        assertThat(response.take(SOON)).isPresent();
+        worker.ref().tell(new WorkerProtocol.Drain());
+        cluster.awaitWorkers(0);
+        assertThat(cluster.frontend().open()).isEqualTo(1);
+        assertThat(failure(drain(cluster.submit(draft()))).kind()).isEqualTo(FailureKind.UNAVAILABLE);
+        assertThat(text(drain(response), 0)).isNotEmpty();
     }
 
     @Test

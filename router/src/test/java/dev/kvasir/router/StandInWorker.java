@@ -121,6 +121,12 @@ public final class StandInWorker {
     private Behavior<Object> serving(ActorContext<Object> context, TimerScheduler<Object> timers) {
         return Behaviors.receiveMessage(message -> switch (message) {
             case WorkerProtocol.Command command -> {
+                if (command instanceof WorkerProtocol.Drain) {
+                    context.getSystem()
+                            .receptionist()
+                            .tell(Receptionist.deregister(
+                                    WorkerProtocol.KEY, context.getSelf().unsafeUpcast()));
+                }
                 onCommand(command, timers);
                 yield Behaviors.same();
             }
