@@ -1,7 +1,7 @@
 package dev.kvasir.router.grpc;
 
 import com.google.protobuf.Any;
-import com.google.protobuf.util.Durations;
+import com.google.protobuf.Duration;
 import com.google.rpc.BadRequest;
 import com.google.rpc.RetryInfo;
 import com.google.rpc.Status;
@@ -31,9 +31,16 @@ final class GrpcErrors {
         }
         if (failure.retryAfterMillis() > 0) {
             status.addDetails(Any.pack(RetryInfo.newBuilder()
-                    .setRetryDelay(Durations.fromMillis(failure.retryAfterMillis()))
+                    .setRetryDelay(duration(failure.retryAfterMillis()))
                     .build()));
         }
         return StatusProto.toStatusRuntimeException(status.build());
+    }
+
+    private static Duration duration(long millis) {
+        return Duration.newBuilder()
+                .setSeconds(millis / 1000)
+                .setNanos(Math.toIntExact(millis % 1000 * 1_000_000))
+                .build();
     }
 }
