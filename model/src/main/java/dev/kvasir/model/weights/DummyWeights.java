@@ -102,20 +102,36 @@ public final class DummyWeights implements WeightSource {
     }
 
     /** Chunks have random numbers of their own, so that they can be filled at the same time. */
-    private void fillUniform(MemorySegment data, int[] table, long tensorSeed) {
-        long elements = data.byteSize() / type.bytes();
-        LongStream.range(0, Math.ceilDiv(elements, CHUNK_ELEMENTS)).parallel().forEach(chunk -> {
-            long state = mix(tensorSeed + GOLDEN * (chunk + 1));
-            long end = Math.min(elements, (chunk + 1) * CHUNK_ELEMENTS);
-            for (long i = chunk * CHUNK_ELEMENTS; i < end; i += 4) {
-                state += GOLDEN;
-                long random = mix(state);
-                for (long j = i; j < Math.min(i + 4, end); j++) {
-                    put(data, j, table[(int) (random & 0xFFFF)]);
-                    random >>>= 16;
-                }
+    private void fillUniform(MemorySegment data, long[] table, long tensorSeed) {
+        int chunkBytes = CHUNK_ELEMENTS * type.bytes();
+        LongStream.range(0, Math.ceilDiv(data.byteSize(), chunkBytes))
+                .parallel()
+                .forEach(chunk -> {
+                    var words = new long[chunkBytes / Long.BYTES];
+                    fill(words, table, mix(tensorSeed + GOLDEN * (chunk + 1)), type == DType.F32);
+                    long from = chunk * chunkBytes;
+                    long bytes = Math.min(chunkBytes, data.byteSize() - from);
+                    MemorySegment.copy(MemorySegment.ofArray(words), 0, data, from, bytes);
+                });
+    }
+
+    /** Four elements from each random number, packed into one word or two. */
+    private static void fill(long[] words, long[] table, long seed, boolean twoWords) {
+        long state = seed;
+        for (int word = 0; word < words.length; word += twoWords ? 2 : 1) {
+            state += GOLDEN;
+            long random = mix(state);
+            long first = table[(int) (random & 0xFFF)];
+            long second = table[(int) (random >>> 16 & 0xFFF)];
+            long third = table[(int) (random >>> 32 & 0xFFF)];
+            long fourth = table[(int) (random >>> 48 & 0xFFF)];
+            if (twoWords) {
+                words[word] = first | second << 32;
+                words[word + 1] = third | fourth << 32;
+            } else {
+                words[word] = first | second << 16 | third << 32 | fourth << 48;
             }
-        });
+        }
     }
 
     /** SplitMix64. */
@@ -125,11 +141,11 @@ public final class DummyWeights implements WeightSource {
         return b ^ (b >>> 31);
     }
 
-    /** The stored form of 65536 evenly spaced values in (-bound, bound). */
-    private int[] table(float bound) {
-        var table = new int[1 << 16];
+    /** The stored form of evenly spaced values in (-bound, bound): few enough to stay in the first-level cache. */
+    private long[] table(float bound) {
+        var table = new long[1 << 12];
         for (int i = 0; i < table.length; i++) {
-            table[i] = bits(bound * ((i + 0.5f) / (1 << 15) - 1));
+            table[i] = Integer.toUnsignedLong(bits(bound * ((i + 0.5f) / (1 << 11) - 1)));
         }
         return table;
     }
@@ -137,7 +153,7 @@ public final class DummyWeights implements WeightSource {
     private int bits(float value) {
         return switch (type) {
             case F32 -> Float.floatToRawIntBits(value);
-            case F16 -> Float.floatToFloat16(value);
+            case F16 -> Float.floatToFloat16(value) & 0xFFFF;
             // Half of the last kept place rounds to nearest.
             case BF16 -> (Float.floatToRawIntBits(value) + 0x8000) >>> 16;
         };
