@@ -52,8 +52,7 @@ class DecoderTest {
         }
     }
 
-    private static List<Integer> logitRows(
-            Decoder decoder, Batch batch, KvStorage kv, int[] tokens, int logitsFrom) {
+    private static List<Integer> logitRows(Decoder decoder, Batch batch, KvStorage kv, int[] tokens, int logitsFrom) {
         batch.clear();
         batch.add(tokens, 0, tokens.length, new int[] {0}, logitsFrom);
         var rows = new ArrayList<Integer>();
@@ -73,8 +72,7 @@ class DecoderTest {
         var folder = ModelFolder.open(gpt2.folder());
         try (var weights = folder.weights(ModelFolder.Check.ALWAYS, LoadProgress.NONE);
                 var kernels = new ReferenceKernels()) {
-            assertThatThrownBy(
-                            () -> Decoder.load(kernels, folder.config(), weights, new DecoderLimits(8, 3, 129)))
+            assertThatThrownBy(() -> Decoder.load(kernels, folder.config(), weights, new DecoderLimits(8, 3, 129)))
                     .hasMessage("GPT2LMHeadModel has 128 learned positions, fewer than the served length 129");
         }
     }
