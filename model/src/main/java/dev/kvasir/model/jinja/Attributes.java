@@ -31,6 +31,12 @@ final class Attributes {
         return element != null ? element : Undefined.attribute(of, name);
     }
 
+    /** An attribute, never an element. */
+    Object attributeOnly(Object of, String name) {
+        Object own = own(of, name);
+        return own != null ? own : Undefined.attribute(of, name);
+    }
+
     /** {@code of[key]}: an element before an attribute. */
     Object item(Object of, Object key) {
         switch (of) {

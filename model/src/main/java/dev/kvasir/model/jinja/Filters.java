@@ -70,7 +70,8 @@ final class Filters {
         }
         return switch (name) {
             case "attr" ->
-                attributes.attribute(input, arguments.bind(name, "name").text(0).value());
+                attributes.attributeOnly(
+                        input, arguments.bind(name, "name").text(0).value());
             case "batch" -> batch(items(input), arguments.bind(name, "linecount", "fill_with"));
             case "count", "length" -> Values.length(input);
             case "d", "default" -> {
@@ -110,6 +111,11 @@ final class Filters {
 
     /** Reads an attribute by its path, such as {@code function.name} or {@code 0}. */
     private UnaryOperator<Object> attribute(Object path) {
+        return attribute(path, None.NONE);
+    }
+
+    /** The same, with what stands for anything undefined on the way; none for nothing. */
+    private UnaryOperator<Object> attribute(Object path, Object otherwise) {
         if (path == None.NONE) {
             return UnaryOperator.identity();
         }
@@ -120,6 +126,9 @@ final class Filters {
                 boolean position =
                         !part.isEmpty() && part.length() < 10 && part.chars().allMatch(Character::isDigit);
                 value = attributes.item(value, position ? (Object) Long.parseLong(part) : Text.own(part));
+                if (value instanceof Undefined && otherwise != None.NONE) {
+                    value = otherwise;
+                }
             }
             return value;
         };
@@ -197,11 +206,7 @@ final class Filters {
     }
 
     private Object groupBy(List<Object> items, Arguments.Bound bound) {
-        var attribute = attribute(bound.required(0));
-        UnaryOperator<Object> value = item -> {
-            Object found = attribute.apply(item);
-            return found instanceof Undefined && bound.has(1) ? bound.required(1) : found;
-        };
+        var value = attribute(bound.required(0), bound.or(1, None.NONE));
         boolean exact = bound.truth(2, false);
         UnaryOperator<Object> key = exact ? value : item -> foldedCase(value.apply(item));
         var sorted = new ArrayList<>(items);
@@ -252,11 +257,7 @@ final class Filters {
         UnaryOperator<Object> function;
         if (arguments.positional().isEmpty() && arguments.named().containsKey("attribute")) {
             var bound = new Arguments(List.of(), arguments.named()).bind("map", "attribute", "default");
-            var attribute = attribute(bound.required(0));
-            function = item -> {
-                Object value = attribute.apply(item);
-                return value instanceof Undefined && bound.has(1) ? bound.required(1) : value;
-            };
+            function = attribute(bound.required(0), bound.or(1, None.NONE));
         } else if (arguments.positional().isEmpty()) {
             throw TemplateException.value("map needs the name of a filter");
         } else {

@@ -2,6 +2,7 @@ package dev.kvasir.model.jinja;
 
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.math.MathContext;
 import java.math.RoundingMode;
 import java.util.Locale;
 import java.util.regex.Pattern;
@@ -137,7 +138,7 @@ record FormatSpec(
         if (number == 0) {
             return "0" + (places > 0 ? "." + "0".repeat(places) : "") + "e+00";
         }
-        var rounded = new BigDecimal(number).round(new java.math.MathContext(places + 1, RoundingMode.HALF_EVEN));
+        var rounded = new BigDecimal(number).round(new MathContext(places + 1, RoundingMode.HALF_EVEN));
         String digits = rounded.unscaledValue().toString();
         digits = digits + "0".repeat(Math.max(0, places + 1 - digits.length()));
         int exponent = rounded.precision() - rounded.scale() - 1;

@@ -88,7 +88,10 @@ final class Lexer {
         if (sign == '+' || kind == '{') {
             return open;
         }
-        int lineStart = Math.max(source.lastIndexOf('\n', open - 1) + 1, at);
+        int lineStart = open;
+        while (lineStart > at && source.charAt(lineStart - 1) != '\n') {
+            lineStart--;
+        }
         boolean begins = lineStart > at || lineStarting;
         for (int i = lineStart; i < open; i++) {
             begins &= Python.isSpace(source.charAt(i));

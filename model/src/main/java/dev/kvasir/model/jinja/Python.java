@@ -1,6 +1,7 @@
 package dev.kvasir.model.jinja;
 
 import java.math.BigDecimal;
+import java.math.MathContext;
 import java.math.RoundingMode;
 
 /** How Python classifies characters and writes numbers and strings. */
@@ -31,7 +32,7 @@ final class Python {
         if (value == 0) {
             return 1 / value < 0 ? "-0.0" : "0.0";
         }
-        var exact = new BigDecimal(Double.toString(value)).stripTrailingZeros();
+        var exact = shortest(value);
         String digits = exact.unscaledValue().abs().toString();
         int exponent = exact.precision() - exact.scale() - 1;
         String sign = value < 0 ? "-" : "";
@@ -42,6 +43,13 @@ final class Python {
         }
         String plain = exact.abs().toPlainString();
         return sign + (plain.contains(".") ? plain : plain + ".0");
+    }
+
+    /** Java writes two digits at least; Python one where one is enough. */
+    private static BigDecimal shortest(double value) {
+        var digits = new BigDecimal(Double.toString(value)).stripTrailingZeros();
+        var one = digits.round(new MathContext(1, RoundingMode.HALF_EVEN));
+        return digits.precision() == 2 && one.doubleValue() == value ? one : digits;
     }
 
     /** {@code round(value, places)}: half to even, of the exact value. */

@@ -12,6 +12,8 @@ import org.jspecify.annotations.Nullable;
  * them, and ends within its {@link Limits}. Immutable; any number of threads may render at once.
  */
 public final class Template {
+    private static final int SOURCE_CHARS_MAX = 2_000_000;
+
     private final String source;
     private final List<Statement> statements;
 
@@ -22,6 +24,12 @@ public final class Template {
 
     /** Compiles a template; throws {@link TemplateException} with the line where it is not one. */
     public static Template compile(String source) {
+        if (source.length() > SOURCE_CHARS_MAX) {
+            throw TemplateException.syntax(
+                    1,
+                    "the template has %d characters, at most %d are compiled"
+                            .formatted(source.length(), SOURCE_CHARS_MAX));
+        }
         return new Template(source, Parser.parse(source));
     }
 

@@ -50,6 +50,23 @@ final class TextMethods {
             "partition",
             "rpartition");
 
+    private static final Set<String> WITHOUT_ARGUMENTS = Set.of(
+            "title",
+            "capitalize",
+            "lower",
+            "upper",
+            "casefold",
+            "swapcase",
+            "isdigit",
+            "isdecimal",
+            "isnumeric",
+            "isalpha",
+            "isalnum",
+            "isspace",
+            "isupper",
+            "islower",
+            "istitle");
+
     private final Budget budget;
     private final Printer printer;
 
@@ -60,6 +77,9 @@ final class TextMethods {
 
     Object call(Text text, String name, Arguments arguments) {
         budget.spendFor(text.value().length());
+        if (WITHOUT_ARGUMENTS.contains(name)) {
+            arguments.bind(name);
+        }
         String value = text.value();
         return switch (name) {
             case "strip" -> strip(text, true, true, arguments.bind(name, "chars"));
@@ -245,7 +265,7 @@ final class TextMethods {
                 return;
             }
             if (left-- == 0) {
-                parts.add(text.chars(at, value.length()).strip(false, true));
+                parts.add(text.chars(at, value.length()));
                 return;
             }
             int from = at;
@@ -270,7 +290,7 @@ final class TextMethods {
                     break;
                 }
                 if (left-- == 0) {
-                    parts.addFirst(text.chars(0, to).strip(true, false));
+                    parts.addFirst(text.chars(0, to));
                     break;
                 }
                 int from = to;

@@ -3,6 +3,7 @@ package dev.kvasir.model.tokenizer;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import dev.kvasir.model.ModelFileException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -50,6 +51,19 @@ final class NativeTokenizer implements AutoCloseable {
             } finally {
                 library.deleteEncoding(encoding);
             }
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    /** The library's own decoding of a whole sequence; ids without a token are left out. */
+    String decode(int[] ids, boolean skipSpecialTokens) {
+        lock.readLock().lock();
+        try {
+            if (handle == 0) {
+                throw new IllegalStateException("the tokenizer is closed");
+            }
+            return library.decode(handle, Arrays.stream(ids).asLongStream().toArray(), skipSpecialTokens);
         } finally {
             lock.readLock().unlock();
         }

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -51,7 +52,8 @@ record TokenizerFile(
         } catch (IOException e) {
             throw unreadable(path, e);
         }
-        return new TokenizerFile(path, reader.pieces(), List.copyOf(reader.added), reader.unknownToken, reader.decoder);
+        return new TokenizerFile(
+                path, List.copyOf(reader.pieces), List.copyOf(reader.added), reader.unknownToken, reader.decoder);
     }
 
     /** Number of ids. */
@@ -82,8 +84,12 @@ record TokenizerFile(
 
     /** One pass over the file; merges, by far its largest part, are skipped. */
     private static final class Reader {
+        /** No piece of a vocabulary that can be loaded: half of a surrogate pair. */
+        private static final String ABSENT = "\uD800";
+
         private final Path path;
         private final Map<String, Integer> ids = new HashMap<>();
+        private final List<String> pieces = new ArrayList<>();
         private final List<AddedToken> added = new ArrayList<>();
         private JsonNode decoder = NullNode.getInstance();
         private @Nullable String unknownToken;
@@ -110,6 +116,7 @@ record TokenizerFile(
             if (ids.isEmpty()) {
                 throw wrong("model.vocab", null, "is missing or empty");
             }
+            vocabularyPieces();
             addedTokens(addedTokens);
         }
 
@@ -181,6 +188,9 @@ record TokenizerFile(
                             "the token %s would get id %d: ids must follow one another without gaps"
                                     .formatted(token.content(), assigned));
                 }
+                if (assigned == pieces.size()) {
+                    pieces.add(token.content());
+                }
                 addedMax = Math.max(addedMax, assigned);
                 added.add(token);
             }
@@ -206,25 +216,20 @@ record TokenizerFile(
                     id.intValue(), content.textValue(), node.path("special").asBoolean(false));
         }
 
-        List<String> pieces() {
-            var pieces = new @Nullable
-                    String[ids.values().stream().mapToInt(id -> id).max().orElse(-1) + 1];
+        /** Checks that the ids of the model's own vocabulary follow one another, each naming one piece. */
+        private void vocabularyPieces() {
+            int idMax = ids.values().stream().mapToInt(id -> id).max().orElse(-1);
+            pieces.addAll(Collections.nCopies(idMax + 1, ABSENT));
             ids.forEach((piece, id) -> {
-                String other = pieces[id];
-                if (other != null) {
+                String other = pieces.set(id, piece);
+                if (!other.equals(ABSENT)) {
                     throw wrong("model.vocab", id, "is the id of both " + other + " and " + piece);
                 }
-                pieces[id] = piece;
             });
-            for (int id = 0; id < pieces.length; id++) {
-                if (pieces[id] == null) {
-                    throw wrong(
-                            "model.vocab",
-                            null,
-                            "id %d names no token, ids run up to %d".formatted(id, pieces.length - 1));
-                }
+            int gap = pieces.indexOf(ABSENT);
+            if (gap >= 0) {
+                throw wrong("model.vocab", null, "id %d names no token, ids run up to %d".formatted(gap, idMax));
             }
-            return List.of(pieces);
         }
 
         private ModelFileException wrong(String key, @Nullable Object value, String why) {
