@@ -32,6 +32,7 @@ public final class SequenceWork {
 
     private final ScoredToken[] chosen = new ScoredToken[SamplingParameters.N_MAX];
     private final List<ScoredToken> scores = new ArrayList<>();
+    private final List<ScoredToken> scoresView = Collections.unmodifiableList(scores);
     private @Nullable RuntimeException failure;
 
     void clear() {
@@ -130,7 +131,7 @@ public final class SequenceWork {
     }
 
     public List<ScoredToken> scores() {
-        return Collections.unmodifiableList(scores);
+        return scoresView;
     }
 
     public @Nullable RuntimeException failure() {

@@ -9,16 +9,18 @@ import java.util.TreeSet;
 /** All live sequences of a worker, running and waiting, each kept in the order of service. */
 public final class Queues {
     private final List<Sequence> running = new ArrayList<>();
+    private final List<Sequence> runningView = Collections.unmodifiableList(running);
     private final TreeSet<Sequence> waiting = new TreeSet<>(Sequence.ORDER);
+    private final SortedSet<Sequence> waitingView = Collections.unmodifiableSortedSet(waiting);
 
     /** In the order of service. */
     public List<Sequence> running() {
-        return Collections.unmodifiableList(running);
+        return runningView;
     }
 
     /** New and preempted ones, in the order of service. */
     public SortedSet<Sequence> waiting() {
-        return Collections.unmodifiableSortedSet(waiting);
+        return waitingView;
     }
 
     public boolean isEmpty() {

@@ -10,8 +10,11 @@ import java.util.List;
  */
 public final class StepPlan {
     private final List<Sequence> preempted = new ArrayList<>();
+    private final List<Sequence> preemptedView = Collections.unmodifiableList(preempted);
     private final List<Sequence> admitted = new ArrayList<>();
+    private final List<Sequence> admittedView = Collections.unmodifiableList(admitted);
     private final List<Sequence> scheduled = new ArrayList<>();
+    private final List<Sequence> scheduledView = Collections.unmodifiableList(scheduled);
     private final int[] cachedBlocks;
     private final int[] tokens;
     private int tokenCount;
@@ -44,11 +47,11 @@ public final class StepPlan {
     }
 
     public List<Sequence> preempted() {
-        return Collections.unmodifiableList(preempted);
+        return preemptedView;
     }
 
     public List<Sequence> admitted() {
-        return Collections.unmodifiableList(admitted);
+        return admittedView;
     }
 
     /** Leading blocks that the i-th admitted sequence takes from the cache. */
@@ -58,7 +61,7 @@ public final class StepPlan {
 
     /** Sequences that compute tokens, in the order in which blocks were counted for them. */
     public List<Sequence> scheduled() {
-        return Collections.unmodifiableList(scheduled);
+        return scheduledView;
     }
 
     /** Tokens that the i-th scheduled sequence computes, at least 1. */

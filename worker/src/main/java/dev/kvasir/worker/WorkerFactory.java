@@ -1,0 +1,47 @@
+package dev.kvasir.worker;
+
+import dev.kvasir.model.ModelFolder;
+import dev.kvasir.model.weights.LoadProgress;
+import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.worker.kernel.Kernels;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.util.function.Supplier;
+import org.apache.pekko.actor.ExtendedActorSystem;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
+
+/** Wires a worker by hand: model folder, settings, kernels, metrics. */
+public final class WorkerFactory {
+    private WorkerFactory() {}
+
+    /**
+     * A worker to be spawned in {@code system}. It loads the model at once, in the background, registers with the
+     * receptionist when it serves, and stops with an exception when it cannot.
+     *
+     * @param servedName name that requests ask for
+     * @param kernels made once, on the loading thread, and used by the engine's thread afterwards
+     * @param registry gets the worker's metrics; one worker per registry
+     * @param progress told of weights as they are loaded
+     */
+    public static Behavior<WorkerProtocol.Command> worker(
+            ActorSystem<?> system,
+            ModelFolder folder,
+            String servedName,
+            WorkerConfig config,
+            Supplier<Kernels> kernels,
+            PrometheusRegistry registry,
+            LoadProgress progress) {
+        var classic = (ExtendedActorSystem) Adapter.toClassic(system);
+        var loader = new ModelLoader(
+                folder,
+                servedName,
+                config,
+                kernels,
+                classic.uid(),
+                classic.provider().getDefaultAddress().toString(),
+                AvailableMemory::bytes,
+                progress);
+        return Worker.create(loader, new WorkerMetrics(registry, servedName));
+    }
+}

@@ -1,0 +1,99 @@
+package dev.kvasir.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.typesafe.config.ConfigFactory;
+import dev.kvasir.model.weights.DType;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class WorkerConfigTest {
+    private static WorkerConfig parse(String text) {
+        return WorkerConfig.from(ConfigFactory.parseString(text));
+    }
+
+    @Test
+    void defaultsAreWhatTheReferenceSays() {
+        assertThat(WorkerConfig.defaults())
+                .isEqualTo(new WorkerConfig(
+                        16,
+                        0,
+                        0.25,
+                        4L << 30,
+                        0,
+                        64,
+                        512,
+                        256,
+                        true,
+                        Duration.ofSeconds(10),
+                        WorkerConfig.KvType.AUTO,
+                        WorkerConfig.Device.AUTO,
+                        WorkerConfig.LoadFormat.AUTO,
+                        0,
+                        true));
+    }
+
+    @Test
+    void everyKeyIsRead() {
+        assertThat(parse("""
+                                block-size = 8
+                                num-kv-blocks = 100
+                                kv-memory-fraction = 0.5
+                                kv-memory-max = 1 MiB
+                                max-model-len = 77
+                                max-num-seqs = 3
+                                max-num-batched-tokens = 33
+                                max-waiting-requests = 4
+                                enable-prefix-caching = false
+                                priority-aging = 2 s
+                                kv-cache-dtype = bf16
+                                device = cpu
+                                load-format = Dummy
+                                seed = 9
+                                deterministic = false
+                                """))
+                .isEqualTo(new WorkerConfig(
+                        8,
+                        100,
+                        0.5,
+                        1 << 20,
+                        77,
+                        3,
+                        33,
+                        4,
+                        false,
+                        Duration.ofSeconds(2),
+                        WorkerConfig.KvType.BF16,
+                        WorkerConfig.Device.CPU,
+                        WorkerConfig.LoadFormat.DUMMY,
+                        9,
+                        false));
+        assertThat(WorkerConfig.KvType.BF16.dtype()).contains(DType.BF16);
+        assertThat(WorkerConfig.KvType.AUTO.dtype()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "block-size = 0 | kvasir.worker.block-size is 0 but must be in [1, 1024]",
+                "num-kv-blocks = -1 | kvasir.worker.num-kv-blocks is -1 but must be in [0, 2147483647]",
+                "kv-memory-fraction = 1.5 | kvasir.worker.kv-memory-fraction is 1.5 but must be in (0, 0.9]",
+                "max-model-len = -5 | kvasir.worker.max-model-len is -5 but must be in [0, 16777216]",
+                "max-num-seqs = 0 | kvasir.worker.max-num-seqs is 0 but must be in [1, 4096]",
+                "max-num-batched-tokens = 8 | kvasir.worker.max-num-batched-tokens is 8 but must be in [max-num-seqs (64), 65536]",
+                "max-waiting-requests = -1 | kvasir.worker.max-waiting-requests is -1 but must be in [0, 65536]",
+                "priority-aging = -1 s | kvasir.worker.priority-aging is PT-1S but must be between 0 and 24 hours",
+                "kv-cache-dtype = fp8 | kvasir.worker.kv-cache-dtype is fp8 but must be one of [auto, f32, f16, bf16]",
+                "device = cuda | kvasir.worker.device is cuda but must be auto or cpu: this build has no CUDA kernels",
+                "load-format = pt | kvasir.worker.load-format is pt but must be one of [auto, dummy]",
+            })
+    void whatCannotBeIsRefusedNamingKeyValueAndLimit(String text, String message) {
+        assertThatThrownBy(() -> parse(text))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage(message);
+    }
+}

@@ -1,0 +1,200 @@
+package dev.kvasir.worker.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.kvasir.kvstore.block.BlockPool;
+import dev.kvasir.kvstore.block.BlockTable;
+import dev.kvasir.kvstore.block.PrefixCache;
+import dev.kvasir.model.ModelFolder;
+import dev.kvasir.model.weights.DType;
+import dev.kvasir.model.weights.LoadProgress;
+import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.RequestId;
+import dev.kvasir.protocol.SamplingParameters;
+import dev.kvasir.worker.forward.Decoder;
+import dev.kvasir.worker.forward.DecoderLimits;
+import dev.kvasir.worker.kernel.ReferenceKernels;
+import dev.kvasir.worker.runner.DecoderRunner;
+import dev.kvasir.worker.runner.ModelRunner;
+import dev.kvasir.worker.runner.SamplingState;
+import dev.kvasir.worker.runner.Step;
+import dev.kvasir.worker.schedule.SchedulerLimits;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Real models under the real engine, crowded into few blocks, against one sequence at a time without paging tricks. */
+class DecoderEngineTest {
+    private static final int BLOCK_SIZE = 4;
+    private static final int TOKENS_MAX = 24;
+    private static final int LENGTH_MAX = 96;
+    private static final int SEQUENCES_MAX = 6;
+
+    private static ModelRunner runner(String model, int blocks, int rowsMax) {
+        var folder = ModelFolder.open(path(model));
+        var kernels = new ReferenceKernels();
+        var weights = folder.weights(ModelFolder.Check.NEVER, LoadProgress.NONE);
+        var decoder = Decoder.load(kernels, folder.config(), weights, new DecoderLimits(rowsMax, 5, LENGTH_MAX));
+        var kv = kernels.allocateKv(decoder.layout(BLOCK_SIZE, DType.F32), blocks);
+        return new DecoderRunner(kernels, decoder, kv, rowsMax, SEQUENCES_MAX, () -> {
+            kernels.close();
+            weights.close();
+        });
+    }
+
+    private static Path path(String model) {
+        try {
+            return Path.of(Objects.requireNonNull(DecoderEngineTest.class.getResource("/golden/" + model))
+                    .toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama-gqa", "mistral-window", "gemma2", "gpt2"})
+    void crowdedRequestsAnswerAsEachWouldAlone(String model) {
+        var random = new Random(11);
+        try (var paged = runner(model, 30, TOKENS_MAX);
+                var naive = runner(model, LENGTH_MAX / BLOCK_SIZE, LENGTH_MAX)) {
+            var observer = new CountingObserver();
+            var core = new EngineCore(settings(), paged, observer);
+            var sinks = new HashMap<GenerationRequest, RecordingSink>();
+            long now = 0;
+            for (int i = 0; i < 16; i++) {
+                var request = request(i, random, paged.vocabularySize());
+                var sink = new RecordingSink();
+                sinks.put(request, sink);
+                core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink), now);
+                core.step(now++);
+            }
+            while (!core.isIdle()) {
+                core.step(now++);
+            }
+            assertThat(observer.preemptions).isPositive();
+            assertThat(core.cache().hitTokens()).isPositive();
+            assertThat(core.cache().pool().used()).isZero();
+            sinks.forEach((request, sink) -> {
+                for (int output = 0; output < request.sampling().n(); output++) {
+                    assertThat(sink.tokens.get(output))
+                            .as("%s, output %d", request.id(), output)
+                            .isEqualTo(alone(naive, request, output));
+                }
+            });
+        }
+    }
+
+    private static EngineSettings settings() {
+        return new EngineSettings(
+                "model",
+                1,
+                "print",
+                "f32",
+                LENGTH_MAX,
+                new SchedulerLimits(TOKENS_MAX, SEQUENCES_MAX, TOKENS_MAX, BLOCK_SIZE),
+                64,
+                new int[] {2},
+                true,
+                1_000);
+    }
+
+    private static GenerationRequest request(int number, Random random, int vocabulary) {
+        var document = new Random(number % 3).ints(60, 3, vocabulary).toArray();
+        var prompt = Arrays.copyOf(document, random.nextInt(1, 60));
+        prompt[prompt.length - 1] = random.nextInt(3, vocabulary);
+        var sampling = new SamplingParameters(
+                random.nextInt(1, 20),
+                0,
+                number % 2 == 0 ? 0 : 0.8f,
+                0.95f,
+                0,
+                0,
+                number % 5 == 0 ? 1.2f : 1,
+                0,
+                0,
+                Map.of(),
+                Set.of(),
+                number % 3 == 0,
+                number,
+                number % 4 == 3 ? 3 : 1,
+                number % 6 == 0 ? 2 : SamplingParameters.NO_LOGPROBS,
+                number % 6 == 1 ? 2 : SamplingParameters.NO_LOGPROBS);
+        return new GenerationRequest(new RequestId("request-" + number), "model", prompt, sampling, "", 0);
+    }
+
+    /** The whole sequence is computed anew for each token: one sequence, one chunk, no cache, blocks in order. */
+    private static List<Integer> alone(ModelRunner naive, GenerationRequest request, int output) {
+        var sampling = request.sampling();
+        var state = new SamplingState(sampling, output, request.prompt(), naive.vocabularySize(), new int[] {2});
+        var table = new BlockTable();
+        new PrefixCache(new BlockPool(LENGTH_MAX / BLOCK_SIZE)).grow(table, LENGTH_MAX / BLOCK_SIZE);
+        var tokens = Arrays.copyOf(request.prompt(), LENGTH_MAX);
+        int count = request.prompt().length;
+        var answer = new ArrayList<Integer>();
+        var step = new Step(1);
+        while (answer.size() < sampling.maxTokens() && count < LENGTH_MAX) {
+            step.clear();
+            var work = step.add();
+            work.compute(tokens, 0, count, table.array());
+            work.choose(state, answer.size());
+            naive.run(step);
+            int token = work.chosen(0).token();
+            state.accept(token);
+            answer.add(token);
+            tokens[count++] = token;
+            if (token == 2 && !sampling.ignoreEos()) {
+                break;
+            }
+        }
+        return answer;
+    }
+
+    @Test
+    void promptLogprobsAreThoseOfTheWholePromptAndComeBeforeTokens() {
+        try (var paged = runner("llama-gqa", 60, TOKENS_MAX)) {
+            var core = new EngineCore(settings(), paged, new CountingObserver());
+            var prompt = new Random(5).ints(50, 3, 150).toArray();
+            var scored = new ArrayList<RecordingSink>();
+            for (int i = 0; i < 2; i++) {
+                var sampling = new SamplingParameters(2, 0, 0, 1, 0, 0, 1, 0, 0, Map.of(), Set.of(), true, 0, 1, -1, 0);
+                var sink = new RecordingSink();
+                scored.add(sink);
+                var request = new GenerationRequest(new RequestId("scored-" + i), "model", prompt, sampling, "", 0);
+                core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink), 0);
+                while (!core.isIdle()) {
+                    core.step(0);
+                }
+            }
+            assertThat(scored.getFirst().promptScores).hasSize(49).doesNotContain(Float.NaN);
+            assertThat(scored.getLast().promptScores).isEqualTo(scored.getFirst().promptScores);
+            assertThat(scored.getLast().cachedTokens).isZero();
+        }
+    }
+
+    @Test
+    void aTokenOutsideTheVocabularyInParametersIsRefused() {
+        try (var paged = runner("llama-gqa", 60, TOKENS_MAX)) {
+            var core = new EngineCore(settings(), paged, new CountingObserver());
+            var sampling =
+                    new SamplingParameters(2, 0, 0, 1, 0, 0, 1, 0, 0, Map.of(999, 1f), Set.of(), true, 0, 1, -1, -1);
+            var sink = new RecordingSink();
+            var request = new GenerationRequest(new RequestId("biased"), "model", new int[] {3}, sampling, "", 0);
+            core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink), 0);
+            var failed = Objects.requireNonNull(sink.failed);
+            assertThat(failed.kind()).isEqualTo(FailureKind.INVALID_ARGUMENT);
+            assertThat(failed.message()).contains("logit_bias").contains("999");
+            assertThat(core.isIdle()).isTrue();
+        }
+    }
+}

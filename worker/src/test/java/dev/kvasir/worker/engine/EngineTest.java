@@ -1,0 +1,143 @@
+package dev.kvasir.worker.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.RequestId;
+import dev.kvasir.protocol.SamplingParameters;
+import dev.kvasir.protocol.StreamEvent;
+import dev.kvasir.worker.schedule.SchedulerLimits;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Test;
+
+class EngineTest {
+    private static final int BLOCKS = 600;
+    private final StandInRunner runner = new StandInRunner(BLOCKS, 4, 64);
+    private final CountingObserver observer = new CountingObserver();
+    private final EngineCore core = new EngineCore(settings(), runner, observer);
+    private final AtomicReference<Throwable> broken = new AtomicReference<>();
+
+    private static EngineSettings settings() {
+        var limits = new SchedulerLimits(64, 8, 64, 4);
+        return new EngineSettings("stand-in", 1, "print", "f32", 2_000, limits, 8, new int[] {0}, true, 1_000);
+    }
+
+    private static ActiveRequest request(String id, int maxTokens, StreamSink sink) {
+        var sampling =
+                new SamplingParameters(maxTokens, 0, 0, 1, 0, 0, 1, 0, 0, Map.of(), Set.of(), true, 0, 1, -1, -1);
+        var request = new GenerationRequest(new RequestId(id), "stand-in", new int[] {1, 2, 3}, sampling, "", 0);
+        return new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink);
+    }
+
+    /** Keeps failures only; says when it ended. */
+    private static final class Waiting implements StreamSink {
+        final List<StreamEvent.Failed> failures = new ArrayList<>();
+        final Semaphore ended = new Semaphore(0);
+
+        @Override
+        public void publish(StreamEvent event) {
+            if (event instanceof StreamEvent.Failed failed) {
+                failures.add(failed);
+            }
+        }
+
+        @Override
+        public void ended() {
+            ended.release();
+        }
+    }
+
+    private Engine started(int submissionsMax) {
+        var engine = new Engine("test-engine", core, runner, observer, submissionsMax, System::nanoTime, broken::set);
+        engine.start();
+        return engine;
+    }
+
+    @Test
+    void anIdleEngineSleepsAndWakesForARequest() throws InterruptedException {
+        var engine = started(8);
+        var first = new Waiting();
+        engine.submit(request("first", 10, first));
+        first.ended.acquire();
+        var thread = Thread.getAllStackTraces().keySet().stream()
+                .filter(candidate -> candidate.getName().equals("test-engine"))
+                .findFirst()
+                .orElseThrow();
+        while (thread.getState() != Thread.State.WAITING) {
+            Thread.onSpinWait();
+        }
+        var second = new Waiting();
+        engine.submit(request("second", 10, second));
+        second.ended.acquire();
+        assertThat(second.failures).isEmpty();
+        engine.stop();
+        assertThat(engine.awaitEnd(10_000)).isTrue();
+        assertThat(runner.isClosed()).isTrue();
+    }
+
+    @Test
+    void stoppingFailsWhatIsAtHandAndAllThatComesLater() throws InterruptedException {
+        var steps = new Semaphore(3);
+        runner.stepOnlyWith(steps);
+        var engine = started(8);
+        var running = new Waiting();
+        engine.submit(request("running", 500, running));
+        engine.stop();
+        steps.release(10);
+        running.ended.acquire();
+        assertThat(engine.awaitEnd(10_000)).isTrue();
+        var late = new Waiting();
+        engine.submit(request("late", 5, late));
+        late.ended.acquire();
+        assertThat(List.of(running.failures.getFirst(), late.failures.getFirst()))
+                .allSatisfy(failed -> assertThat(failed.kind()).isEqualTo(FailureKind.UNAVAILABLE));
+        assertThat(broken.get()).isNull();
+    }
+
+    @Test
+    void aFullQueueOfNewRequestsIsAnsweredAtOnce() throws InterruptedException {
+        var steps = new Semaphore(0);
+        runner.stepOnlyWith(steps);
+        var engine = started(2);
+        var sinks = new ArrayList<Waiting>();
+        for (int i = 0; i < 12; i++) {
+            sinks.add(new Waiting());
+            engine.submit(request("request-" + i, 5, sinks.getLast()));
+        }
+        assertThat(sinks.getLast().failures).singleElement().satisfies(failed -> {
+            assertThat(failed.kind()).isEqualTo(FailureKind.RESOURCE_EXHAUSTED);
+            assertThat(failed.retryAfterMillis()).isPositive();
+        });
+        steps.release(1_000);
+        for (var sink : sinks) {
+            sink.ended.acquire();
+        }
+        engine.stop();
+        assertThat(engine.awaitEnd(10_000)).isTrue();
+    }
+
+    @Test
+    void aStepAllocatesLittleMoreThanItsEvents() {
+        var sink = new Waiting();
+        for (int i = 0; i < 4; i++) {
+            core.submit(request("request-" + i, 1_500, sink), 0);
+        }
+        for (int step = 0; step < 1_000; step++) {
+            core.step(step);
+        }
+        var threads = (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        for (int step = 0; step < 400; step++) {
+            core.step(1_000 + step);
+        }
+        long bytes = (threads.getCurrentThreadAllocatedBytes() - before) / (400 * 4);
+        // Two records and a list of one for the event; a hash for each block of 4 tokens; views of the plan's lists.
+        assertThat(bytes).as("bytes per token").isLessThan(400);
+    }
+}
