@@ -5,6 +5,7 @@ import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.worker.kernel.Kernels;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -16,13 +17,36 @@ public final class WorkerFactory {
     private WorkerFactory() {}
 
     /**
-     * A worker to be spawned in {@code system}. It loads the model at once, in the background, registers with the
-     * receptionist when it serves, and stops with an exception when it cannot.
+     * What makes a model ready to run, for {@link Worker#create}; to be called once, on a thread that may block.
      *
      * @param servedName name that requests ask for
      * @param kernels made once, on the loading thread, and used by the engine's thread afterwards
-     * @param registry gets the worker's metrics; one worker per registry
      * @param progress told of weights as they are loaded
+     */
+    public static Callable<LoadedModel> loader(
+            ActorSystem<?> system,
+            ModelFolder folder,
+            String servedName,
+            WorkerConfig config,
+            Supplier<Kernels> kernels,
+            LoadProgress progress) {
+        var classic = (ExtendedActorSystem) Adapter.toClassic(system);
+        return new ModelLoader(
+                folder,
+                servedName,
+                config,
+                kernels,
+                classic.uid(),
+                classic.provider().getDefaultAddress().toString(),
+                AvailableMemory::bytes,
+                progress);
+    }
+
+    /**
+     * A worker to be spawned in {@code system}. It loads the model in the background, registers with the receptionist when
+     * it serves, and stops with an exception when it cannot.
+     *
+     * @param registry gets the worker's metrics; one worker per registry
      */
     public static Behavior<WorkerProtocol.Command> worker(
             ActorSystem<?> system,
@@ -32,16 +56,7 @@ public final class WorkerFactory {
             Supplier<Kernels> kernels,
             PrometheusRegistry registry,
             LoadProgress progress) {
-        var classic = (ExtendedActorSystem) Adapter.toClassic(system);
-        var loader = new ModelLoader(
-                folder,
-                servedName,
-                config,
-                kernels,
-                classic.uid(),
-                classic.provider().getDefaultAddress().toString(),
-                AvailableMemory::bytes,
-                progress);
-        return Worker.create(loader, new WorkerMetrics(registry, servedName));
+        return Worker.create(
+                loader(system, folder, servedName, config, kernels, progress), new WorkerMetrics(registry, servedName));
     }
 }

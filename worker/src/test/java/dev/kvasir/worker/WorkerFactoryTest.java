@@ -1,0 +1,138 @@
+package dev.kvasir.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.typesafe.config.ConfigFactory;
+import dev.kvasir.model.ModelFolder;
+import dev.kvasir.model.weights.LoadProgress;
+import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.RequestId;
+import dev.kvasir.protocol.SamplingParameters;
+import dev.kvasir.protocol.ScoredToken;
+import dev.kvasir.protocol.StreamEvent;
+import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.worker.kernel.ReferenceKernels;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.Random;
+import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** From a model folder to tokens, through the worker actor. */
+class WorkerFactoryTest {
+    private static final Duration SOON = Duration.ofSeconds(60);
+
+    private final ActorTestKit kit = ActorTestKit.create("worker-factory-test");
+
+    @AfterEach
+    void stop() {
+        kit.shutdownTestKit();
+    }
+
+    private static ModelFolder folder() {
+        try {
+            var resource = Objects.requireNonNull(WorkerFactoryTest.class.getResource("/golden/llama-gqa"));
+            return ModelFolder.open(Path.of(resource.toURI()));
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static WorkerConfig config(String text) {
+        return WorkerConfig.from(ConfigFactory.parseString(text));
+    }
+
+    private ModelLoader loader(String settings, long availableBytes) {
+        return new ModelLoader(
+                folder(),
+                "tiny",
+                config(settings),
+                ReferenceKernels::new,
+                7,
+                "local",
+                () -> availableBytes,
+                LoadProgress.NONE);
+    }
+
+    @Test
+    void aModelFolderBecomesAWorkerThatDescribesItselfAndAnswers() {
+        var worker = kit.spawn(WorkerFactory.worker(
+                kit.system(),
+                folder(),
+                "tiny",
+                config("block-size = 8, max-num-seqs = 4, max-num-batched-tokens = 32, num-kv-blocks = 40"),
+                ReferenceKernels::new,
+                new PrometheusRegistry(),
+                LoadProgress.NONE));
+        var descriptions = kit.<WorkerProtocol.Description>createTestProbe();
+        worker.tell(new WorkerProtocol.Describe(descriptions.getRef()));
+        var description = descriptions.receiveMessage(SOON);
+        assertThat(description.model()).isEqualTo("tiny");
+        assertThat(description.totalBlocks()).isEqualTo(40);
+        assertThat(description.maxModelLength()).isEqualTo(128);
+        assertThat(description.vocabularySize()).isEqualTo(151);
+        assertThat(description.kvCacheDtype()).isEqualTo("f32");
+        assertThat(description.fingerprint()).hasSize(64);
+
+        var prompt = new int[50];
+        Arrays.fill(prompt, 30);
+        assertThat(cachedTokens(worker, prompt)).isZero();
+        assertThat(cachedTokens(worker, prompt)).isEqualTo(48);
+    }
+
+    private int cachedTokens(
+            ActorRef<WorkerProtocol.Command> worker, int[] prompt) {
+        var probe = kit.<StreamEvent>createTestProbe();
+        var request = new GenerationRequest(
+                RequestId.random(new Random(prompt.length)), "tiny", prompt, SamplingParameters.greedy(4), "", 0);
+        worker.tell(new WorkerProtocol.Generate(request, 0, probe.getRef()));
+        int cached = 0;
+        List<Integer> tokens = new ArrayList<>();
+        while (true) {
+            switch (probe.receiveMessage(SOON)) {
+                case StreamEvent.Accepted _ -> {}
+                case StreamEvent.Tokens some -> {
+                    cached = some.cachedTokens();
+                    some.tokens().stream().map(ScoredToken::token).forEach(tokens::add);
+                }
+                case StreamEvent.Finished finished -> {
+                    assertThat(finished.tokenCount()).isEqualTo(tokens.size());
+                    return cached;
+                }
+                case StreamEvent other -> throw new AssertionError(other);
+            }
+        }
+    }
+
+    @Test
+    void whatDoesNotFitIsRefusedBeforeItIsAllocated() {
+        assertThatThrownBy(() -> loader("", 1 << 20).call())
+                .hasMessageContaining("does not fit")
+                .hasMessageContaining("1.0 MiB of memory are available");
+        assertThatThrownBy(() -> loader("max-model-len = 4096", 1L << 32).call())
+                .hasMessage("kvasir.worker.max-model-len is 4096 but must be at most 128, what the model was made for");
+        assertThatThrownBy(() -> loader("num-kv-blocks = 2000000000", 1L << 32).call())
+                .hasMessageContaining("kvasir.worker.num-kv-blocks is 2000000000")
+                .hasMessageContaining("at most");
+    }
+
+    @Test
+    void dummyWeightsOfTheSameGeometryLoadAndNameAnotherModel() {
+        var real = loader("", 1L << 32).call();
+        var dummy = loader("load-format = dummy, kv-cache-dtype = f16", 1L << 32).call();
+        assertThat(dummy.description().fingerprint()).isNotEqualTo(real.description().fingerprint());
+        assertThat(dummy.description().kvCacheDtype()).isEqualTo("f16");
+        assertThat(dummy.description().parameterCount()).isEqualTo(real.description().parameterCount());
+        real.runner().close();
+        dummy.runner().close();
+    }
+}
