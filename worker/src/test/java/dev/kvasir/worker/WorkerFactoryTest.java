@@ -89,8 +89,7 @@ class WorkerFactoryTest {
         assertThat(cachedTokens(worker, prompt)).isEqualTo(48);
     }
 
-    private int cachedTokens(
-            ActorRef<WorkerProtocol.Command> worker, int[] prompt) {
+    private int cachedTokens(ActorRef<WorkerProtocol.Command> worker, int[] prompt) {
         var probe = kit.<StreamEvent>createTestProbe();
         var request = new GenerationRequest(
                 RequestId.random(new Random(prompt.length)), "tiny", prompt, SamplingParameters.greedy(4), "", 0);
@@ -128,10 +127,13 @@ class WorkerFactoryTest {
     @Test
     void dummyWeightsOfTheSameGeometryLoadAndNameAnotherModel() {
         var real = loader("", 1L << 32).call();
-        var dummy = loader("load-format = dummy, kv-cache-dtype = f16", 1L << 32).call();
-        assertThat(dummy.description().fingerprint()).isNotEqualTo(real.description().fingerprint());
+        var dummy =
+                loader("load-format = dummy, kv-cache-dtype = f16", 1L << 32).call();
+        assertThat(dummy.description().fingerprint())
+                .isNotEqualTo(real.description().fingerprint());
         assertThat(dummy.description().kvCacheDtype()).isEqualTo("f16");
-        assertThat(dummy.description().parameterCount()).isEqualTo(real.description().parameterCount());
+        assertThat(dummy.description().parameterCount())
+                .isEqualTo(real.description().parameterCount());
         real.runner().close();
         dummy.runner().close();
     }
