@@ -18,6 +18,10 @@ public final class RequestDraft {
     @Nullable
     Long maxTokens;
 
+    /** The door's own default for {@code max_tokens}. */
+    @Nullable
+    Long maxTokensUsual;
+
     @Nullable
     Long minTokens;
 
@@ -109,6 +113,12 @@ public final class RequestDraft {
 
     public RequestDraft maxTokens(@Nullable Long value) {
         maxTokens = value;
+        return this;
+    }
+
+    /** What {@code max_tokens} is where the client says nothing, if the context leaves so much. */
+    public RequestDraft maxTokensUsual(@Nullable Long value) {
+        maxTokensUsual = value;
         return this;
     }
 

@@ -71,7 +71,8 @@ final class SamplingRules {
         if (asked != null) {
             return asked.intValue();
         }
-        return modelDefault == null || modelDefault < 1 ? room : (int) Math.min(modelDefault, room);
+        var usual = modelDefault == null || modelDefault < 1 ? draft.maxTokensUsual : modelDefault;
+        return usual == null ? room : (int) Math.min(usual, room);
     }
 
     private static int minTokens(@Nullable Long asked, int maxTokens) {

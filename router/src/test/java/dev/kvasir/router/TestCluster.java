@@ -79,6 +79,11 @@ public final class TestCluster implements AutoCloseable {
         });
     }
 
+    /** Waits until a worker is working on so many requests. */
+    public void awaitWorking(StandInWorker worker, int count) {
+        await(() -> assertThat(worker.working()).hasSize(count));
+    }
+
     /** Waits until nothing of any request is left anywhere. */
     public void awaitQuiet() {
         await(() -> {

@@ -1,0 +1,169 @@
+package dev.kvasir.router.http;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.kvasir.router.Failure;
+import dev.kvasir.router.OutputEvent;
+import io.helidon.webserver.http.ServerResponse;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes answers as server-sent events, each a frame {@code data: {json}} and an empty line, the last {@code data:
+ * [DONE]}. The HTTP status waits for the first event, so that a request that fails at once gets an error status; a later
+ * failure becomes a frame with an error object, and no {@code [DONE]} follows. A client that cannot be written to ends
+ * the requests behind the answers.
+ */
+final class EventStream implements Answers.Listener {
+    private static final byte[] PREFIX = "data: ".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] SUFFIX = "\n\n".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] DONE = "data: [DONE]\n\n".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] COMMENT = ": waiting\n\n".getBytes(StandardCharsets.US_ASCII);
+
+    private final ServerResponse response;
+    private final Answers answers;
+    private final AnswerFormat format;
+    private final boolean withUsage;
+    /** Answers to several prompts are written by several threads. */
+    private final ReentrantLock lock = new ReentrantLock();
+
+    private @Nullable OutputStream out;
+    private OutputEvent.Usage usage = new OutputEvent.Usage(0, 0, 0);
+    private @Nullable Failure failure;
+    private @Nullable RuntimeException broken;
+
+    private EventStream(ServerResponse response, Answers answers, AnswerFormat format, boolean withUsage) {
+        this.response = response;
+        this.answers = answers;
+        this.format = format;
+        this.withUsage = withUsage;
+    }
+
+    /** @throws HttpRefusal where nothing was written before the first failure */
+    static void write(ServerResponse response, Answers answers, AnswerFormat format, boolean withUsage)
+            throws InterruptedException {
+        var stream = new EventStream(response, answers, format, withUsage);
+        answers.read(stream);
+        stream.end();
+    }
+
+    @Override
+    public void started(int prompt, OutputEvent.Started started) {
+        locked(() -> {
+            for (var chunk : format.begin(prompt, started)) {
+                frame(chunk);
+            }
+        });
+    }
+
+    @Override
+    public void delta(int prompt, OutputEvent.Delta delta) {
+        locked(() -> frame(format.chunk(prompt, delta)));
+    }
+
+    @Override
+    public void completed(int prompt, OutputEvent.Usage counted) {
+        locked(() -> usage = AnswerFormat.sum(usage, counted));
+    }
+
+    @Override
+    public void failed(int prompt, Failure reason) {
+        locked(() -> {
+            if (failure != null) {
+                return;
+            }
+            failure = reason;
+            answers.cancel();
+            if (out != null) {
+                data(HttpRefusal.of(reason).body());
+            }
+        });
+    }
+
+    @Override
+    public void silent() {
+        locked(() -> write(COMMENT));
+    }
+
+    private void end() {
+        if (broken != null) {
+            throw broken;
+        }
+        if (failure != null && out == null) {
+            throw HttpRefusal.of(failure);
+        }
+        locked(() -> {
+            if (failure == null) {
+                if (withUsage) {
+                    var chunk = format.emptyChunk();
+                    chunk.set("usage", AnswerFormat.json(format.usage(usage)));
+                    data(chunk);
+                }
+                write(DONE);
+            }
+            out().close();
+        });
+        if (broken != null) {
+            throw broken;
+        }
+    }
+
+    private void frame(ObjectNode chunk) throws IOException {
+        if (failure == null) {
+            if (withUsage) {
+                chunk.putNull("usage");
+            }
+            data(chunk);
+        }
+    }
+
+    private void data(ObjectNode node) throws IOException {
+        byte[] json = Json.bytes(node);
+        var frame = new byte[PREFIX.length + json.length + SUFFIX.length];
+        System.arraycopy(PREFIX, 0, frame, 0, PREFIX.length);
+        System.arraycopy(json, 0, frame, PREFIX.length, json.length);
+        System.arraycopy(SUFFIX, 0, frame, PREFIX.length + json.length, SUFFIX.length);
+        write(frame);
+    }
+
+    private void write(byte[] frame) throws IOException {
+        out().write(frame);
+        out().flush();
+    }
+
+    private OutputStream out() {
+        var stream = out;
+        if (stream == null) {
+            response.header("Content-Type", "text/event-stream; charset=utf-8");
+            response.header("Cache-Control", "no-cache");
+            response.header("X-Accel-Buffering", "no"); // Proxies are to pass frames on at once.
+            stream = response.outputStream();
+            out = stream;
+        }
+        return stream;
+    }
+
+    private interface Step {
+        void run() throws IOException;
+    }
+
+    private void locked(Step step) {
+        lock.lock();
+        try {
+            if (broken == null) {
+                step.run();
+            }
+        } catch (IOException e) {
+            broken = new UncheckedIOException(e);
+            answers.cancel();
+        } catch (RuntimeException e) {
+            broken = e;
+            answers.cancel();
+        } finally {
+            lock.unlock();
+        }
+    }
+}

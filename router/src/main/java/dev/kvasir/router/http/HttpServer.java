@@ -1,0 +1,144 @@
+package dev.kvasir.router.http;
+
+import dev.kvasir.router.Frontend;
+import io.helidon.http.DirectHandler;
+import io.helidon.http.HeaderNames;
+import io.helidon.http.ServerResponseHeaders;
+import io.helidon.http.Status;
+import io.helidon.webserver.WebServer;
+import io.helidon.webserver.http.DirectHandlers;
+import io.helidon.webserver.http1.Http1Config;
+import io.helidon.webserver.http1.Http1ConnectionSelector;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.Locale;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The HTTP door: OpenAI's API over HTTP/1.1 on virtual threads. Owns the port, the connections and one thread that cuts
+ * those whose client does not read. Stops in two steps: {@link #drain} waits for what is being answered, {@link #close}
+ * does not.
+ */
+public final class HttpServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
+    /** How long headers, or a part of a body, may take to arrive, and an idle connection may stay. */
+    private static final Duration READ_TIMEOUT = Duration.ofSeconds(60);
+
+    private final WebServer server;
+    private final OpenExchanges open;
+    private final CountDownLatch stopped = new CountDownLatch(1);
+
+    private HttpServer(WebServer server, OpenExchanges open) {
+        this.server = server;
+        this.open = open;
+    }
+
+    /** Starts with the usual time limit for reading. */
+    public static HttpServer start(
+            Frontend frontend, PrometheusRegistry registry, String version, InstantSource clock) {
+        return start(frontend, registry, version, clock, READ_TIMEOUT);
+    }
+
+    /**
+     * Starts to serve at the frontend's configured address.
+     *
+     * @param registry what {@code /metrics} shows besides the JVM's metrics
+     * @param version what {@code /version} shows
+     * @param readTimeout how long a client may take to send the next bytes of a request
+     */
+    static HttpServer start(
+            Frontend frontend, PrometheusRegistry registry, String version, InstantSource clock, Duration readTimeout) {
+        var config = frontend.config();
+        var open = new OpenExchanges();
+        var routes = new Routes(
+                new GenerationRoutes(frontend, clock),
+                new TextRoutes(frontend, clock.instant().getEpochSecond()),
+                new StatusRoutes(frontend, version, registry),
+                open,
+                config.messageBytesMax());
+        var http = Http1Config.builder()
+                .maxHeadersSize(config.metadataBytesMax())
+                .maxPrologueLength(Math.min(config.metadataBytesMax(), 8192))
+                .validatePath(true)
+                .build();
+        var connections = new ClientConnections(
+                Http1ConnectionSelector.builder().config(http).build(), readTimeout);
+        var server = WebServer.builder()
+                .host(config.host())
+                .port(config.httpPort())
+                .addConnectionSelector(connections)
+                .protocolsDiscoverServices(false)
+                .connectionOptions(
+                        c -> c.readTimeout(Duration.ZERO).tcpNoDelay(true)) // Connections time reads themselves.
+                .idleConnectionTimeout(config.requestTimeoutMax().plus(readTimeout))
+                .shutdownHook(false)
+                .directHandlers(errorsAsJson())
+                .routing(routes::register)
+                .build()
+                .start();
+        var door = new HttpServer(server, open);
+        door.cutStuckConnections(connections, config.slowReaderTimeout());
+        LOG.info("HTTP door is open at {}:{}", config.host(), server.port());
+        return door;
+    }
+
+    public int port() {
+        return server.port();
+    }
+
+    /** Waits until nothing is being answered any more; the frontend must have been told to take nothing new. */
+    public boolean drain(Duration timeout) throws InterruptedException {
+        return open.awaitNone(timeout);
+    }
+
+    @Override
+    public void close() {
+        stopped.countDown();
+        server.stop();
+    }
+
+    private void cutStuckConnections(ClientConnections connections, Duration limit) {
+        Thread.ofVirtual().name("http-slow-readers").start(() -> {
+            try {
+                while (!stopped.await(Math.max(10, limit.toMillis() / 4), TimeUnit.MILLISECONDS)) {
+                    connections.cutStuck(limit);
+                }
+            } catch (InterruptedException _) {
+                Thread.currentThread().interrupt();
+            }
+        });
+    }
+
+    /** What the server refuses before any route sees it: malformed HTTP, headers or bodies over a limit. */
+    private static DirectHandlers errorsAsJson() {
+        var handlers = DirectHandlers.builder();
+        for (var event : DirectHandler.EventType.values()) {
+            handlers.addHandler(event, HttpServer::errorAsJson);
+        }
+        return handlers.build();
+    }
+
+    private static DirectHandler.TransportResponse errorAsJson(
+            DirectHandler.TransportRequest request,
+            DirectHandler.EventType event,
+            Status status,
+            ServerResponseHeaders headers,
+            @Nullable String message) {
+        var refusal = HttpRefusal.of(
+                status.code(),
+                event.name().toLowerCase(Locale.ROOT),
+                message == null || message.isEmpty() ? status.reasonPhrase() : message);
+        return DirectHandler.TransportResponse.builder()
+                .status(status)
+                .headers(headers)
+                .header(HeaderNames.CONTENT_TYPE, "application/json")
+                .keepAlive(false)
+                .entity(Json.bytes(refusal.body()))
+                .build();
+    }
+}

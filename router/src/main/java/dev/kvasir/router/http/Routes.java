@@ -1,0 +1,109 @@
+package dev.kvasir.router.http;
+
+import dev.kvasir.protocol.Limits;
+import io.helidon.http.HttpException;
+import io.helidon.http.RequestException;
+import io.helidon.webserver.CloseConnectionException;
+import io.helidon.webserver.http.HttpRouting;
+import io.helidon.webserver.http.ServerRequest;
+import io.helidon.webserver.http.ServerResponse;
+import java.io.UncheckedIOException;
+import java.util.Map;
+
+/** Paths and methods, and what becomes of exceptions: each is answered with an OpenAI error object. */
+final class Routes {
+    private static final String GET = "GET";
+    private static final String POST = "POST";
+
+    private final GenerationRoutes generation;
+    private final TextRoutes text;
+    private final StatusRoutes status;
+    private final OpenExchanges open;
+    private final int bodyBytesMax;
+
+    Routes(GenerationRoutes generation, TextRoutes text, StatusRoutes status, OpenExchanges open, int bodyBytesMax) {
+        this.generation = generation;
+        this.text = text;
+        this.status = status;
+        this.open = open;
+        this.bodyBytesMax = bodyBytesMax;
+    }
+
+    private interface Route {
+        void handle(Exchange exchange) throws InterruptedException;
+    }
+
+    void register(HttpRouting.Builder routing) {
+        path(routing, "/v1/completions", Map.of(POST, generation::complete));
+        path(routing, "/v1/chat/completions", Map.of(POST, generation::chat));
+        path(routing, "/v1/models", Map.of(GET, text::models));
+        path(routing, "/v1/models/{+name}", Map.of(GET, text::model));
+        path(routing, "/tokenize", Map.of(POST, text::tokenize));
+        path(routing, "/detokenize", Map.of(POST, text::detokenize));
+        path(routing, "/health", Map.of(GET, status::health));
+        path(routing, "/ping", Map.of(GET, status::health, POST, status::health));
+        path(routing, "/version", Map.of(GET, status::version));
+        path(routing, "/load", Map.of(GET, status::load));
+        path(routing, "/metrics", Map.of(GET, status::metrics));
+        routing.any((request, response) -> handle(request, response, _ -> {
+            throw HttpRefusal.of(
+                    404,
+                    "not_found",
+                    "path %s does not exist"
+                            .formatted(Limits.shorten(request.path().rawPath())));
+        }));
+    }
+
+    private void path(HttpRouting.Builder routing, String path, Map<String, Route> byMethod) {
+        routing.any(path, (request, response) -> {
+            var method = request.prologue().method().text();
+            var route = byMethod.get(method);
+            handle(
+                    request,
+                    response,
+                    route != null
+                            ? route
+                            : _ -> {
+                                var allowed = String.join(
+                                        ", ",
+                                        byMethod.keySet().stream().sorted().toList());
+                                response.header("Allow", allowed);
+                                throw HttpRefusal.of(
+                                        405,
+                                        "method_not_allowed",
+                                        "method %s is not allowed here but %s is"
+                                                .formatted(Limits.shorten(method), allowed));
+                            });
+        });
+    }
+
+    private void handle(ServerRequest request, ServerResponse response, Route route) throws InterruptedException {
+        var exchange = new Exchange(request, response, bodyBytesMax, System.nanoTime());
+        open.enter();
+        try {
+            route.handle(exchange);
+        } catch (RequestException | HttpException | CloseConnectionException | UncheckedIOException e) {
+            throw e; // Of the connection rather than of the request: the server knows what to do.
+        } catch (InterruptedException e) {
+            throw e;
+        } catch (Exception e) {
+            refuse(exchange, e);
+        } finally {
+            if (exchange.isLast()) {
+                ClientConnection.current().closeAfterThis();
+            }
+            open.leave();
+        }
+    }
+
+    private static void refuse(Exchange exchange, Exception reason) {
+        var refusal = HttpRefusal.of(reason);
+        if (ClientConnection.current().gone()) {
+            throw new CloseConnectionException("the client hung up", reason);
+        }
+        if (exchange.response().isSent()) {
+            throw new CloseConnectionException("the answer broke off: " + refusal.getMessage(), reason);
+        }
+        exchange.send(refusal);
+    }
+}
