@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.ReferenceKernels;
+import dev.kvasir.worker.kernel.cpu.CpuKernels;
+import dev.kvasir.worker.kernel.cpu.CpuOptions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
@@ -27,7 +29,9 @@ class GoldenTest {
 
     private record Backend(String name, Supplier<Kernels> kernels) {}
 
-    private static final List<Backend> BACKENDS = List.of(new Backend("reference", ReferenceKernels::new));
+    private static final List<Backend> BACKENDS = List.of(
+            new Backend("reference", ReferenceKernels::new),
+            new Backend("cpu", () -> new CpuKernels(CpuOptions.defaults())));
 
     @TestFactory
     Stream<DynamicNode> everyFamilyEqualsTheReference() {

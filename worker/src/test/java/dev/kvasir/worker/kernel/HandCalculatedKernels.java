@@ -10,10 +10,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Operations whose results can be checked with a pencil. Run over every implementation on the host. */
-abstract class HandCalculatedKernels {
+public abstract class HandCalculatedKernels {
     private Kernels kernels = new ReferenceKernels();
 
-    abstract Kernels create();
+    protected abstract Kernels create();
 
     @BeforeEach
     void open() {

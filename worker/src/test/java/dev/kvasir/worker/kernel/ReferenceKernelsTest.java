@@ -2,7 +2,7 @@ package dev.kvasir.worker.kernel;
 
 final class ReferenceKernelsTest extends HandCalculatedKernels {
     @Override
-    Kernels create() {
+    protected Kernels create() {
         return new ReferenceKernels();
     }
 }

@@ -7,23 +7,23 @@ import java.util.List;
 import java.util.random.RandomGenerator;
 
 /** Stored tensors made of floats. */
-final class Tensors {
+public final class Tensors {
     private Tensors() {}
 
-    static Tensor vector(DType dtype, float... values) {
+    public static Tensor vector(DType dtype, float... values) {
         return tensor(dtype, List.of(values.length), values);
     }
 
-    static Tensor matrix(DType dtype, int rows, int columns, float... values) {
+    public static Tensor matrix(DType dtype, int rows, int columns, float... values) {
         return tensor(dtype, List.of(rows, columns), values);
     }
 
     /** Normally distributed elements. */
-    static Tensor random(DType dtype, int rows, int columns, float scale, RandomGenerator random) {
+    public static Tensor random(DType dtype, int rows, int columns, float scale, RandomGenerator random) {
         return matrix(dtype, rows, columns, gaussian(rows * columns, scale, random));
     }
 
-    static float[] gaussian(int count, float scale, RandomGenerator random) {
+    public static float[] gaussian(int count, float scale, RandomGenerator random) {
         var values = new float[count];
         for (int i = 0; i < count; i++) {
             values[i] = (float) random.nextGaussian() * scale;

@@ -1,0 +1,29 @@
+package dev.kvasir.worker.kernel.cpu;
+
+import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.kernel.KvLayout;
+import dev.kvasir.worker.kernel.KvStorage;
+import java.lang.foreign.MemorySegment;
+
+/** KV blocks in native memory. */
+record CpuKvStorage(KvLayout layout, int blockCount, long address, MemorySegment data) implements KvStorage {
+    /** Stands where no operation has run yet. */
+    static final CpuKvStorage NONE = new CpuKvStorage(new KvLayout(0, 0, 0, 0, 1, DType.F32), 0, 0, MemorySegment.NULL);
+
+    @Override
+    public long byteSize() {
+        return data.byteSize();
+    }
+
+    long keys(int layer, int block, int head) {
+        return address
+                + layout.keyIndex(blockCount, layer, block, head)
+                        * layout.dtype().bytes();
+    }
+
+    long values(int layer, int block, int head) {
+        return address
+                + layout.valueIndex(blockCount, layer, block, head)
+                        * layout.dtype().bytes();
+    }
+}

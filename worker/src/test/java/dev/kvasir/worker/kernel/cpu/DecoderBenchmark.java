@@ -1,0 +1,107 @@
+package dev.kvasir.worker.kernel.cpu;
+
+import dev.kvasir.model.ModelFolder;
+import dev.kvasir.model.weights.DType;
+import dev.kvasir.model.weights.LoadProgress;
+import dev.kvasir.worker.forward.Decoder;
+import dev.kvasir.worker.forward.DecoderLimits;
+import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.KvStorage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.stream.IntStream;
+
+/**
+ * Tokens per second of the Llama 1.1B geometry with random bf16 weights: generation for 1 and 16 sequences at context 128,
+ * and a prompt of 512 tokens, against what bandwidth and arithmetic allow.
+ *
+ * <p>Arguments: threads, and {@code deterministic} or {@code fast}.
+ */
+final class DecoderBenchmark {
+    private static final String CONFIG = """
+            {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "hidden_size": 2048,
+             "intermediate_size": 5632, "max_position_embeddings": 2048, "num_attention_heads": 32,
+             "num_hidden_layers": 22, "num_key_value_heads": 4, "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
+             "tie_word_embeddings": false, "vocab_size": 32000, "bos_token_id": 1, "eos_token_id": 2}
+            """;
+
+    /** Parameters that every token meets: all but the embedding table. */
+    private static final double PARAMETERS =
+            22.0 * (2 * 2048 * 2048 + 2 * 256 * 2048 + 3 * 2048 * 5632) + 32000.0 * 2048;
+
+    private static final double LAYER_PARAMETERS = PARAMETERS - 32000.0 * 2048;
+    private static final int CONTEXT = 128;
+
+    private final Decoder decoder;
+    private final KvStorage kv;
+    private final Measurement measurement;
+
+    private DecoderBenchmark(Decoder decoder, KvStorage kv, int threads) {
+        this.decoder = decoder;
+        this.kv = kv;
+        measurement = new Measurement(new WorkerThreads(threads));
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        int threads = arguments.length > 0
+                ? Integer.parseInt(arguments[0])
+                : Runtime.getRuntime().availableProcessors();
+        var determinism = arguments.length > 1 && arguments[1].equals("deterministic")
+                ? Determinism.DETERMINISTIC
+                : Determinism.FAST;
+        var folder = Files.createTempDirectory("llama-1.1b");
+        Files.writeString(folder.resolve("config.json"), CONFIG);
+        var model = ModelFolder.open(folder);
+        try (var weights = model.dummyWeights(DType.BF16, 1, LoadProgress.NONE);
+                var kernels = new CpuKernels(new CpuOptions(
+                        threads, determinism, CpuOptions.defaults().cache()))) {
+            System.out.println(kernels.describe());
+            var decoder = Decoder.load(kernels, model.config(), weights, new DecoderLimits(512, 16, 2048));
+            var kv = kernels.allocateKv(decoder.layout(16, DType.BF16), 16 * 33);
+            new DecoderBenchmark(decoder, kv, threads).run();
+        }
+        Files.delete(folder.resolve("config.json"));
+        Files.delete(folder);
+    }
+
+    private void run() {
+        Measurement.median(2, () -> step(1, 0, 512));
+        double prompt = compare("prompt of 512", 3, 512, () -> step(1, 0, 512));
+        System.out.printf("prompt: %.1f GFLOP/s%n", 2e-9 * LAYER_PARAMETERS * 512 / prompt);
+        double one = compare("1 sequence", 9, 1, () -> step(1, CONTEXT, CONTEXT + 1));
+        double sixteen = compare("16 sequences", 5, 16, () -> step(16, CONTEXT, CONTEXT + 1));
+        System.out.printf("16 sequences give %.2f times the tokens/s of one%n", 16 * one / sixteen);
+    }
+
+    /** Median seconds of a step; ceilings are measured before and after. */
+    private double compare(String what, int runs, int tokens, Runnable step) {
+        Measurement.median(Math.max(2, runs / 2), step);
+        double peakBefore = measurement.peakFlops();
+        double bandwidthBefore = measurement.bandwidth();
+        double seconds = Measurement.median(runs, step);
+        double peak = (peakBefore + measurement.peakFlops()) / 2;
+        double bandwidth = (bandwidthBefore + measurement.bandwidth()) / 2;
+        double parameters = tokens > 16 ? LAYER_PARAMETERS : PARAMETERS;
+        System.out.printf(
+                "%s: %.1f tokens/s, %.1f ms; %.0f %% of bandwidth (%.1f GB/s), %.0f %% of f32 peak (%.0f GFLOP/s)%n",
+                what,
+                tokens / seconds,
+                seconds * 1e3,
+                100 * 2 * parameters / seconds / bandwidth,
+                bandwidth * 1e-9,
+                100 * 2 * parameters * tokens / seconds / peak,
+                peak * 1e-9);
+        return seconds;
+    }
+
+    private void step(int sequences, int from, int to) {
+        var batch = new Batch(512, sequences);
+        int[] tokens = new int[to];
+        for (int s = 0; s < sequences; s++) {
+            int first = 33 * s;
+            batch.add(tokens, from, to, IntStream.range(first, first + 33).toArray(), to - 1);
+        }
+        var row = new float[32000];
+        decoder.forward(batch, kv, (_, logits, index) -> logits.read(index, row));
+    }
+}
