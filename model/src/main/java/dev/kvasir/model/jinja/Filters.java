@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 
 /** Jinja's filters: those of sequences and mappings here, those of texts and numbers in {@link TextFilters}. */
@@ -72,7 +73,7 @@ final class Filters {
             case "attr" ->
                 attributes.attributeOnly(
                         input, arguments.bind(name, "name").text(0).value());
-            case "batch" -> batch(items(input), arguments.bind(name, "linecount", "fill_with"));
+            case "batch" -> batch(input, arguments.bind(name, "linecount", "fill_with"));
             case "count", "length" -> Values.length(input);
             case "d", "default" -> {
                 var bound = arguments.bind(name, "default_value", "boolean");
@@ -92,13 +93,13 @@ final class Filters {
             case "map" -> map(input, arguments);
             case "max" -> extreme(items(input), arguments.bind(name, "case_sensitive", "attribute"), 1);
             case "min" -> extreme(items(input), arguments.bind(name, "case_sensitive", "attribute"), -1);
-            case "reject", "select" -> chosen(input, test(arguments), name.equals("select"));
+            case "reject", "select" -> chosen(input, () -> test(arguments), name.equals("select"));
             case "rejectattr", "selectattr" -> chosenByAttribute(input, arguments, name.equals("selectattr"));
             case "reverse" -> reverse(input);
-            case "slice" -> slice(items(input), arguments.bind(name, "slices", "fill_with"));
+            case "slice" -> slice(input, arguments.bind(name, "slices", "fill_with"));
             case "sort" -> sort(items(input), arguments.bind(name, "reverse", "case_sensitive", "attribute"));
             case "sum" -> sum(items(input), arguments.bind(name, "attribute", "start"));
-            case "unique" -> unique(items(input), arguments.bind(name, "case_sensitive", "attribute"));
+            case "unique" -> unique(input, arguments.bind(name, "case_sensitive", "attribute"));
             default -> throw TemplateException.value("no filter named '%s'".formatted(name));
         };
     }
@@ -150,7 +151,11 @@ final class Filters {
         };
     }
 
-    private Object batch(List<Object> items, Arguments.Bound bound) {
+    private Object batch(Object input, Arguments.Bound bound) {
+        return new Generator(() -> batches(items(input), bound));
+    }
+
+    private List<Object> batches(List<Object> items, Arguments.Bound bound) {
         int size = Math.max(1, Values.smallInteger(bound.required(0), "batch linecount"));
         var batches = new ArrayList<Object>();
         for (int from = 0; from < items.size(); from += size) {
@@ -163,10 +168,14 @@ final class Filters {
             }
             batches.add(Seq.list(batch));
         }
-        return new Generator(batches);
+        return batches;
     }
 
-    private Object slice(List<Object> items, Arguments.Bound bound) {
+    private Object slice(Object input, Arguments.Bound bound) {
+        return new Generator(() -> slices(items(input), bound));
+    }
+
+    private List<Object> slices(List<Object> items, Arguments.Bound bound) {
         int slices = Math.max(1, Values.smallInteger(bound.required(0), "slice slices"));
         budget.spend(slices);
         int each = items.size() / slices;
@@ -182,7 +191,7 @@ final class Filters {
             all.add(Seq.list(part));
             from = to;
         }
-        return new Generator(all);
+        return all;
     }
 
     private Object dictSort(Object input, Arguments.Bound bound) {
@@ -223,10 +232,12 @@ final class Filters {
 
     private static Object mappingItems(Object input) {
         return switch (input) {
-            case Dict dict -> new Generator(Attributes.items(dict));
-            case Undefined _ -> new Generator(List.of());
+            case Dict dict -> new Generator(() -> Attributes.items(dict));
+            case Undefined _ -> new Generator(List::of);
             default ->
-                throw TemplateException.value("items needs a mapping, not '%s'".formatted(Values.typeName(input)));
+                new Generator(() -> {
+                    throw TemplateException.value("items needs a mapping, not '%s'".formatted(Values.typeName(input)));
+                });
         };
     }
 
@@ -254,26 +265,33 @@ final class Filters {
     }
 
     private Object map(Object input, Arguments arguments) {
-        UnaryOperator<Object> function;
+        return new Generator(() -> {
+            var mapped = new ArrayList<Object>();
+            if (Values.truth(input)) {
+                var function = mapping(arguments);
+                for (Object item : items(input)) {
+                    budget.enter();
+                    mapped.add(function.apply(item));
+                    budget.leave();
+                }
+            }
+            return mapped;
+        });
+    }
+
+    private UnaryOperator<Object> mapping(Arguments arguments) {
         if (arguments.positional().isEmpty() && arguments.named().containsKey("attribute")) {
             var bound = new Arguments(List.of(), arguments.named()).bind("map", "attribute", "default");
-            function = attribute(bound.required(0), bound.or(1, None.NONE));
-        } else if (arguments.positional().isEmpty()) {
+            return attribute(bound.required(0), bound.or(1, None.NONE));
+        }
+        if (arguments.positional().isEmpty()) {
             throw TemplateException.value("map needs the name of a filter");
-        } else {
-            String name = printer.str(arguments.positional().getFirst()).value();
-            if (!exists(name)) {
-                throw TemplateException.value("no filter named '%s'".formatted(name));
-            }
-            function = item -> apply(name, item, arguments.from(1));
         }
-        var mapped = new ArrayList<Object>();
-        for (Object item : items(input)) {
-            budget.enter();
-            mapped.add(function.apply(item));
-            budget.leave();
+        String name = printer.str(arguments.positional().getFirst()).value();
+        if (!exists(name)) {
+            throw TemplateException.value("no filter named '%s'".formatted(name));
         }
-        return new Generator(mapped);
+        return item -> apply(name, item, arguments.from(1));
     }
 
     /** The test that arguments name first; truth where they name none. */
@@ -288,30 +306,41 @@ final class Filters {
         return item -> tests.test(name, item, arguments.from(1));
     }
 
-    private Generator chosen(Object input, Predicate<Object> test, boolean wanted) {
-        var chosen = new ArrayList<Object>();
-        for (Object item : items(input)) {
-            if (test.test(item) == wanted) {
-                chosen.add(item);
+    private Generator chosen(Object input, Supplier<Predicate<Object>> tests, boolean wanted) {
+        return new Generator(() -> {
+            var chosen = new ArrayList<Object>();
+            if (Values.truth(input)) {
+                var test = tests.get();
+                for (Object item : items(input)) {
+                    if (test.test(item) == wanted) {
+                        chosen.add(item);
+                    }
+                }
             }
-        }
-        return new Generator(chosen);
+            return chosen;
+        });
     }
 
     private Generator chosenByAttribute(Object input, Arguments arguments, boolean wanted) {
-        if (arguments.positional().isEmpty()) {
-            throw TemplateException.value("selectattr and rejectattr need the name of an attribute");
-        }
-        var attribute = attribute(arguments.positional().getFirst());
-        var test = test(arguments.from(1));
-        return chosen(input, item -> test.test(attribute.apply(item)), wanted);
+        return chosen(
+                input,
+                () -> {
+                    if (arguments.positional().isEmpty()) {
+                        throw TemplateException.value("selectattr and rejectattr need the name of an attribute");
+                    }
+                    var attribute = attribute(arguments.positional().getFirst());
+                    var test = test(arguments.from(1));
+                    return item -> test.test(attribute.apply(item));
+                },
+                wanted);
     }
 
     private Object reverse(Object input) {
         if (input instanceof Text text) {
             return Slices.slice(text, None.NONE, None.NONE, -1L, budget);
         }
-        return new Generator(new ArrayList<>(items(input)).reversed());
+        List<Object> reversed = new ArrayList<>(items(input)).reversed();
+        return new Generator(() -> reversed);
     }
 
     private Object sort(List<Object> items, Arguments.Bound bound) {
@@ -343,16 +372,18 @@ final class Filters {
         return sum;
     }
 
-    private Object unique(List<Object> items, Arguments.Bound bound) {
-        var key = key(bound, 0, 1);
-        var seen = new HashSet<>();
-        var unique = new ArrayList<Object>();
-        for (Object item : items) {
-            if (seen.add(Values.hashable(key.apply(item)))) {
-                unique.add(item);
+    private Object unique(Object input, Arguments.Bound bound) {
+        return new Generator(() -> {
+            var key = key(bound, 0, 1);
+            var seen = new HashSet<>();
+            var unique = new ArrayList<Object>();
+            for (Object item : items(input)) {
+                if (seen.add(Values.hashable(key.apply(item)))) {
+                    unique.add(item);
+                }
             }
-        }
-        return new Generator(unique);
+            return unique;
+        });
     }
 
     private Object extreme(List<Object> items, Arguments.Bound bound, int direction) {

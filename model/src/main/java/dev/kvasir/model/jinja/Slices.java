@@ -26,9 +26,7 @@ final class Slices {
                 yield new Seq(seq.kind(), items);
             }
             case Undefined undefined -> throw undefined.error();
-            default -> {
-                yield new Undefined("'%s' cannot be sliced".formatted(Values.typeName(of)));
-            }
+            default -> throw TemplateException.value("'%s' cannot be sliced".formatted(Values.typeName(of)));
         };
     }
 

@@ -46,6 +46,26 @@ final class Tests {
             "undefined",
             "upper");
 
+    private static final Set<String> WITH_ARGUMENT = Set.of(
+            "divisibleby",
+            "eq",
+            "==",
+            "equalto",
+            "ge",
+            ">=",
+            "gt",
+            ">",
+            "greaterthan",
+            "in",
+            "le",
+            "<=",
+            "lt",
+            "<",
+            "lessthan",
+            "ne",
+            "!=",
+            "sameas");
+
     private final Printer printer;
     private final Operators operators;
 
@@ -59,6 +79,9 @@ final class Tests {
     }
 
     boolean test(String name, Object value, Arguments arguments) {
+        if (!WITH_ARGUMENT.contains(name)) {
+            arguments.bind(name);
+        }
         return switch (name) {
             case "boolean" -> value instanceof Boolean;
             case "callable" -> value instanceof Function || value instanceof Undefined;

@@ -65,8 +65,24 @@ final class TextFilters {
                         arguments.named().isEmpty()
                                 ? new Seq(Seq.Kind.TUPLE, arguments.positional())
                                 : dict(arguments));
+            case "truncate" -> {
+                var bound = arguments.bind(name, "length", "killwords", "end", "leeway");
+                boolean fits = (input instanceof Seq || input instanceof Dict)
+                        && Values.length(input) <= (long) bound.integer(0, 255) + bound.integer(3, 5);
+                yield fits ? input : truncate(string(name, input), bound);
+            }
+            case "indent" -> text(name, string(name, input), arguments);
             default -> text(name, printer.str(input), arguments);
         };
+    }
+
+    private static Text string(String filter, Object input) {
+        if (input instanceof Text text) {
+            return text;
+        }
+        throw input instanceof Undefined undefined
+                ? undefined.error()
+                : TemplateException.value("%s needs a string, not '%s'".formatted(filter, Values.typeName(input)));
     }
 
     private Object text(String name, Text text, Arguments arguments) {
@@ -90,7 +106,6 @@ final class TextFilters {
             case "safe", "string" -> text;
             case "title" -> title(text);
             case "trim" -> TextMethods.strip(text, true, true, arguments.bind(name, "chars"));
-            case "truncate" -> truncate(text, arguments.bind(name, "length", "killwords", "end", "leeway"));
             case "upper" -> TextMethods.upper(text);
             case "urlencode" ->
                 text.derived(URLEncoder.encode(text.value(), StandardCharsets.UTF_8)
