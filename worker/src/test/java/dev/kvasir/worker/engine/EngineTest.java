@@ -123,6 +123,24 @@ class EngineTest {
     }
 
     @Test
+    void requestsOfDifferentSaltsShareNoBlocks() {
+        assertThat(cachedTokens("first", "a")).isZero();
+        assertThat(cachedTokens("second", "b")).isZero();
+        assertThat(cachedTokens("third", "a")).isEqualTo(36);
+    }
+
+    private int cachedTokens(String id, String salt) {
+        var sink = new RecordingSink();
+        var request = new GenerationRequest(
+                new RequestId(id), "stand-in", new int[40], SamplingParameters.greedy(1), salt, 0);
+        core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink), 0);
+        while (!core.isIdle()) {
+            core.step(0);
+        }
+        return sink.cachedTokens;
+    }
+
+    @Test
     void aStepAllocatesLittleMoreThanItsEvents() {
         var sink = new Waiting();
         for (int i = 0; i < 4; i++) {
