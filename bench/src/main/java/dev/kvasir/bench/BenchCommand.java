@@ -35,12 +35,6 @@ public final class BenchCommand implements Callable<Integer> {
     private CommandSpec spec;
 
     @Option(
-            names = {"-h", "--help"},
-            usageHelp = true,
-            description = "Show this help.")
-    private boolean help;
-
-    @Option(
             names = "--url",
             paramLabel = "URL",
             defaultValue = "http://127.0.0.1:8000",

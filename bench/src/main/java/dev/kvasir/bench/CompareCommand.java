@@ -16,12 +16,6 @@ final class CompareCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(
-            names = {"-h", "--help"},
-            usageHelp = true,
-            description = "Show this help.")
-    private boolean help;
-
     @Parameters(index = "0", paramLabel = "A.json", description = "The run to compare with.")
     private Path first;
 
