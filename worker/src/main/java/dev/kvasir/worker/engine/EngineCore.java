@@ -32,6 +32,8 @@ import org.jspecify.annotations.Nullable;
  * Every request that was submitted leaves through its sink's {@code ended}, and with it all of its blocks.
  */
 public final class EngineCore {
+    private static final int SCORES_PER_MESSAGE = 1024;
+
     private final EngineSettings settings;
     private final ModelRunner runner;
     private final EngineObserver observer;
@@ -228,8 +230,7 @@ public final class EngineCore {
 
     private void continueOutputs(ActiveRequest request, Sequence sequence, SequenceWork work) {
         if (sequence.generated() == 0 && sequence.scoresPrompt()) {
-            request.sink().publish(new StreamEvent.PromptScored(request.id(), request.promptScores()));
-            request.promptScores().clear();
+            publishScores(request);
         }
         collectOutputs(request, sequence);
         for (int k = 1; k < work.outputCount(); k++) {
@@ -238,6 +239,16 @@ public final class EngineCore {
         for (int k = 0; k < work.outputCount(); k++) {
             accept(request, choosing[k], work.chosen(k));
         }
+    }
+
+    /** In pieces, so that no message outgrows a frame between members. */
+    private void publishScores(ActiveRequest request) {
+        var scores = request.promptScores();
+        for (int from = 0; from < scores.size(); from += SCORES_PER_MESSAGE) {
+            int to = Math.min(from + SCORES_PER_MESSAGE, scores.size());
+            request.sink().publish(new StreamEvent.PromptScored(request.id(), scores.subList(from, to)));
+        }
+        scores.clear();
     }
 
     private void collectOutputs(ActiveRequest request, Sequence sequence) {
