@@ -1,0 +1,117 @@
+package dev.kvasir.deploy;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import dev.kvasir.router.RouterConfig;
+import dev.kvasir.worker.WorkerConfig;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.EnumSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * All settings of a process, read once at start.
+ *
+ * @param home folder of the installation, where bundled models lie
+ * @param model folder of the model
+ * @param servedModelName name that clients ask for
+ * @param dataDir folder for what this member leaves behind
+ * @param warmUpTimeout bound of the time spent warming up before serving; zero for no warm-up
+ * @param pekko settings of the user for Pekko itself
+ */
+public record KvasirConfig(
+        Path home,
+        Path model,
+        String servedModelName,
+        Set<Role> roles,
+        Path dataDir,
+        Duration warmUpTimeout,
+        ClusterConfig cluster,
+        RouterConfig router,
+        WorkerConfig worker,
+        Config pekko) {
+
+    public KvasirConfig {
+        roles = Set.copyOf(roles);
+        if (roles.isEmpty()) {
+            throw new IllegalArgumentException("kvasir.roles is empty but must name router, worker or both");
+        }
+        if (servedModelName.length() > 256 || servedModelName.chars().anyMatch(c -> c <= ' ' || c == 0x7f)) {
+            throw new IllegalArgumentException("kvasir.served-model-name is '" + servedModelName
+                    + "' but must have 1..256 characters without spaces");
+        }
+        if (warmUpTimeout.isNegative()) {
+            throw new IllegalArgumentException(
+                    "kvasir.warm-up-timeout is " + warmUpTimeout + " but must not be negative");
+        }
+    }
+
+    /** Reads settings from flags, environment, the user's file and the reference; refuses what cannot be. */
+    static KvasirConfig load(@Nullable Path file, Map<String, String> environment, Map<Settings.Flag, String> flags) {
+        return load(Settings.load(file, environment, flags), flags);
+    }
+
+    static KvasirConfig load(Settings settings, Map<Settings.Flag, String> flags) {
+        try {
+            return from(settings.kvasir(), settings.pekko());
+        } catch (ConfigException e) {
+            throw new ConfigurationException(String.valueOf(e.getMessage()), e);
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new ConfigurationException(withFlag(String.valueOf(e.getMessage()), flags), e);
+        }
+    }
+
+    private static KvasirConfig from(Config kvasir, Config pekko) {
+        var home = Path.of(kvasir.getString("home")).toAbsolutePath().normalize();
+        var model = orElse(kvasir, "model", Path::of, home.resolve("model/demo"))
+                .toAbsolutePath()
+                .normalize();
+        var folderName =
+                model.getFileName() == null ? "model" : model.getFileName().toString();
+        return new KvasirConfig(
+                home,
+                model,
+                orElse(kvasir, "served-model-name", Function.identity(), folderName.replaceAll("[\\s\\p{Cntrl}]", "-")),
+                roles(kvasir),
+                orElse(kvasir, "data-dir", Path::of, home.resolve(".kvasir/data")),
+                kvasir.getDuration("warm-up-timeout"),
+                ClusterConfig.from(kvasir.getConfig("cluster")),
+                RouterConfig.from(kvasir.getConfig("router")),
+                WorkerConfig.from(kvasir.getConfig("worker")),
+                pekko);
+    }
+
+    private static Set<Role> roles(Config kvasir) {
+        var roles = EnumSet.noneOf(Role.class);
+        Settings.words(kvasir, "roles").forEach(word -> roles.add(Role.parse(word)));
+        return roles;
+    }
+
+    private static <T> T orElse(Config config, String key, Function<String, T> read, T otherwise) {
+        var text = config.getString(key);
+        return text.isEmpty() ? otherwise : read.apply(text);
+    }
+
+    /** Adds the flag that set the key at fault. */
+    private static String withFlag(String message, Map<Settings.Flag, String> flags) {
+        for (var flag : flags.keySet()) {
+            if (message.startsWith(flag.key() + " ")) {
+                return flag.name() + ": " + message;
+            }
+        }
+        return message;
+    }
+
+    /** Bound of a drain: the router's, then the worker's, and some time around them. */
+    Duration drainTimeoutMax() {
+        return router.drainTimeout().multipliedBy(2).plusSeconds(5);
+    }
+
+    /** Whether this process has the role. */
+    public boolean has(Role role) {
+        return roles.contains(role);
+    }
+}

@@ -1,0 +1,148 @@
+package dev.kvasir.deploy;
+
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.pekko.Done;
+import org.apache.pekko.actor.CoordinatedShutdown;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One member of a cluster in this process, wired by hand: an actor system, a worker with its model, a router with its
+ * doors, as its roles say. Owns all of them; {@link #close} gives everything back.
+ */
+public final class KvasirNode implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(KvasirNode.class);
+    private static final Duration STOP_TIMEOUT = Duration.ofSeconds(30);
+
+    private final KvasirConfig config;
+    private final ActorSystem<Void> system;
+    private volatile @Nullable WorkerMember worker;
+    private volatile @Nullable RouterMember router;
+
+    private KvasirNode(KvasirConfig config, ActorSystem<Void> system) {
+        this.config = config;
+        this.system = system;
+    }
+
+    /**
+     * Starts a member and returns when it serves: joined, doors open, model loaded and warm. A router without a worker of
+     * its own answers that it is not ready until one joins.
+     */
+    static KvasirNode start(KvasirConfig config, StartReport report) throws InterruptedException {
+        var registry = new PrometheusRegistry();
+        var node = new KvasirNode(config, ClusterMember.start(config));
+        try {
+            node.startRoles(registry, report);
+            return node;
+        } catch (RuntimeException | InterruptedException e) {
+            node.close();
+            throw e;
+        }
+    }
+
+    private void startRoles(PrometheusRegistry registry, StartReport report) throws InterruptedException {
+        takePartInShutdown();
+        if (config.has(Role.ROUTER)) {
+            router = RouterMember.start(config, system, registry);
+        }
+        long start = System.nanoTime();
+        ClusterMember.join(system, config.cluster());
+        report.stage("joined the cluster as " + ClusterMember.address(system), System.nanoTime() - start);
+        if (config.has(Role.WORKER)) {
+            worker = WorkerMember.start(config, system, registry, report);
+        }
+        if (router != null && worker != null) {
+            router.awaitWorker(config.cluster().joinTimeout());
+        }
+    }
+
+    /** Where this member listens. */
+    public Addresses addresses() {
+        var cluster = ClusterMember.address(system);
+        return router == null ? Addresses.ofWorker(cluster) : router.addresses(cluster);
+    }
+
+    /** A line or two about the worker of this member; empty where it has none. */
+    String describeWorker() {
+        return worker == null ? "" : worker.describe();
+    }
+
+    /** The model served here takes conversations. */
+    boolean hasChat() {
+        return router != null && router.hasChat();
+    }
+
+    /** Completes when this member has left its cluster, whoever wanted it. */
+    CompletionStage<Done> terminated() {
+        return system.getWhenTerminated();
+    }
+
+    /** Takes no new requests and waits, a bounded time, until those at hand have been answered. */
+    void drain() throws InterruptedException {
+        var doors = router;
+        if (doors != null) {
+            doors.drain();
+        }
+        var engine = worker;
+        if (engine != null) {
+            engine.drain();
+        }
+    }
+
+    /** Makes drain and doors part of the shutdown, whatever begins it: {@link #close}, a signal, or the cluster. */
+    private void takePartInShutdown() {
+        var shutdown = CoordinatedShutdown.get(Adapter.toClassic(system));
+        shutdown.addTask(
+                CoordinatedShutdown.PhaseBeforeServiceUnbind(), "drain", () -> onOwnThread("drain", this::drain));
+        shutdown.addTask(
+                CoordinatedShutdown.PhaseServiceUnbind(),
+                "doors",
+                () -> onOwnThread("doors", () -> {
+                    var doors = router;
+                    if (doors != null) {
+                        doors.close();
+                    }
+                }));
+    }
+
+    /** Part of a shutdown; may wait. */
+    private interface Task {
+        void run() throws InterruptedException;
+    }
+
+    private static CompletionStage<Done> onOwnThread(String name, Task task) {
+        var done = new CompletableFuture<Done>();
+        Thread.ofVirtual().name("kvasir-" + name).start(() -> {
+            try {
+                task.run();
+                done.complete(Done.getInstance());
+            } catch (InterruptedException | RuntimeException e) {
+                done.completeExceptionally(e);
+            }
+        });
+        return done;
+    }
+
+    /** Drains, closes doors, leaves the cluster and gives memory and threads back. */
+    @Override
+    public void close() {
+        system.terminate();
+        try {
+            var timeout = config.drainTimeoutMax().plus(STOP_TIMEOUT);
+            system.getWhenTerminated().toCompletableFuture().get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            LOG.warn("The actor system did not stop in time", e);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

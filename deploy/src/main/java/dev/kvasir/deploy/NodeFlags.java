@@ -1,0 +1,67 @@
+package dev.kvasir.deploy;
+
+import dev.kvasir.deploy.Settings.Flag;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Flags about a member of a cluster: where it listens and whom it joins. */
+final class NodeFlags {
+    @Option(
+            names = "--host",
+            paramLabel = "ADDRESS",
+            description = "Address that HTTP and gRPC listen on (default: 127.0.0.1).")
+    private @Nullable String host;
+
+    @Option(names = "--port", paramLabel = "PORT", description = "HTTP port; 0 takes a free one (default: 8000).")
+    private @Nullable String port;
+
+    @Option(names = "--grpc-port", paramLabel = "PORT", description = "gRPC port; 0 takes a free one (default: 50051).")
+    private @Nullable String grpcPort;
+
+    @Option(names = "--roles", paramLabel = "ROLE,...", description = "router, worker or both (default: both).")
+    private @Nullable String roles;
+
+    @Option(
+            names = "--join",
+            paramLabel = "HOST:PORT,...",
+            description = "Members of the cluster to join (default: form one).")
+    private @Nullable String join;
+
+    @Option(
+            names = "--cluster-host",
+            paramLabel = "ADDRESS",
+            description = "Address that other members reach this one at (default: 127.0.0.1).")
+    private @Nullable String clusterHost;
+
+    @Option(
+            names = "--cluster-port",
+            paramLabel = "PORT",
+            description = "Port for other members; 0 takes a free one (default: 0).")
+    private @Nullable String clusterPort;
+
+    @Option(
+            names = "--data-dir",
+            paramLabel = "DIR",
+            description = "Folder for files of this member (default: .kvasir/data).")
+    private @Nullable String dataDir;
+
+    @Option(names = "--seed", paramLabel = "N", description = "Seed of dummy weights.")
+    private @Nullable String seed;
+
+    /** What was given, by key. */
+    Map<Flag, String> given() {
+        var given = new LinkedHashMap<Flag, String>();
+        ModelFlags.put(given, "--host", "kvasir.router.host", host);
+        ModelFlags.put(given, "--port", "kvasir.router.http-port", port);
+        ModelFlags.put(given, "--grpc-port", "kvasir.router.grpc-port", grpcPort);
+        ModelFlags.put(given, "--roles", "kvasir.roles", roles);
+        ModelFlags.put(given, "--join", "kvasir.cluster.join", join);
+        ModelFlags.put(given, "--cluster-host", "kvasir.cluster.host", clusterHost);
+        ModelFlags.put(given, "--cluster-port", "kvasir.cluster.port", clusterPort);
+        ModelFlags.put(given, "--data-dir", "kvasir.data-dir", dataDir);
+        ModelFlags.put(given, "--seed", "kvasir.worker.seed", seed);
+        return given;
+    }
+}

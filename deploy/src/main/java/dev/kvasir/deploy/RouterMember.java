@@ -1,0 +1,164 @@
+package dev.kvasir.deploy;
+
+import dev.kvasir.model.ModelFolder;
+import dev.kvasir.model.tokenizer.ChatOptions;
+import dev.kvasir.model.tokenizer.ChatTemplate;
+import dev.kvasir.model.tokenizer.Tokenizer;
+import dev.kvasir.router.Frontend;
+import dev.kvasir.router.GenerationDefaults;
+import dev.kvasir.router.ModelText;
+import dev.kvasir.router.RouterConfig;
+import dev.kvasir.router.ServedModel;
+import dev.kvasir.router.grpc.GrpcServer;
+import dev.kvasir.router.http.HttpServer;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.jspecify.annotations.Nullable;
+
+/** The router of a member: the model's text, the frontend and the two doors. */
+final class RouterMember implements AutoCloseable {
+    private static final Duration POLL = Duration.ofMillis(20);
+
+    private final Tokenizer tokenizer;
+    private final Frontend frontend;
+    private final ServedModel model;
+    private final GrpcServer grpc;
+    private final HttpServer http;
+
+    private RouterMember(Tokenizer tokenizer, Frontend frontend, ServedModel model, GrpcServer grpc, HttpServer http) {
+        this.tokenizer = tokenizer;
+        this.frontend = frontend;
+        this.model = model;
+        this.grpc = grpc;
+        this.http = http;
+    }
+
+    /** Opens the doors; they answer that nothing is served until a worker is there. */
+    static RouterMember start(KvasirConfig config, ActorSystem<?> system, PrometheusRegistry registry) {
+        var folder = ModelFolder.open(config.model());
+        var tokenizer = Tokenizer.open(config.model());
+        @Nullable GrpcServer grpc = null;
+        try {
+            folder.requireVocabulary(tokenizer.vocabularySize() - 1);
+            var model = servedModel(config, folder, tokenizer);
+            var frontend = Frontend.start(system, config.router(), List.of(model), registry);
+            grpc = GrpcServer.start(frontend);
+            var http = http(config.router(), frontend, registry);
+            return new RouterMember(tokenizer, frontend, model, grpc, http);
+        } catch (RuntimeException e) {
+            if (grpc != null) {
+                grpc.close();
+            }
+            tokenizer.close();
+            throw e instanceof UncheckedIOException ? new CommandException(String.valueOf(e.getMessage()), e) : e;
+        }
+    }
+
+    private static HttpServer http(RouterConfig config, Frontend frontend, PrometheusRegistry registry) {
+        requireFree(config.host(), config.httpPort());
+        var server = HttpServer.start(frontend, registry, Version.current(), Clock.systemUTC());
+        if (server.port() <= 0) {
+            server.close();
+            throw new CommandException("cannot listen for HTTP on %s:%d".formatted(config.host(), config.httpPort()));
+        }
+        return server;
+    }
+
+    /** Says why a port cannot be had; the HTTP library only logs it. */
+    private static void requireFree(String host, int port) {
+        try (var probe = new ServerSocket()) {
+            probe.setReuseAddress(true);
+            probe.bind(new InetSocketAddress(host, port));
+        } catch (IOException | IllegalArgumentException e) {
+            throw new CommandException("cannot listen for HTTP on %s:%d: %s".formatted(host, port, e.getMessage()), e);
+        }
+    }
+
+    private static ServedModel servedModel(KvasirConfig config, ModelFolder folder, Tokenizer tokenizer) {
+        var template = ChatTemplate.open(config.model());
+        Optional<ModelText.ChatRenderer> chat = template.exists()
+                ? Optional.of((messages, addGenerationPrompt, continueFinalMessage) ->
+                        template.render(messages, options(addGenerationPrompt, continueFinalMessage)))
+                : Optional.empty();
+        int asked = config.worker().maxModelLength();
+        return ServedModel.of(
+                config.servedModelName(),
+                new ModelText(tokenizer, chat),
+                defaults(folder),
+                asked == 0 ? folder.config().maxPositions() : asked,
+                folder.config().vocabSize());
+    }
+
+    private static ChatOptions options(boolean addGenerationPrompt, boolean continueFinalMessage) {
+        if (continueFinalMessage) {
+            return ChatOptions.DEFAULT.continuing();
+        }
+        return addGenerationPrompt ? ChatOptions.DEFAULT : ChatOptions.DEFAULT.withoutGenerationPrompt();
+    }
+
+    private static GenerationDefaults defaults(ModelFolder folder) {
+        var own = folder.generation();
+        return new GenerationDefaults(
+                own.temperature(),
+                own.topP(),
+                own.topK() == null ? null : own.topK().longValue(),
+                own.minP(),
+                own.repetitionPenalty(),
+                own.newTokensMax() == null ? null : own.newTokensMax().longValue(),
+                Set.copyOf(own.eosTokenIds()));
+    }
+
+    /** Waits until some worker of the cluster serves the model; for as long as it takes where none is expected here. */
+    void awaitWorker(Duration timeout) throws InterruptedException {
+        var serving = new CountDownLatch(1);
+        frontend.status().onChange(status -> {
+            if (status.serving(model)) {
+                serving.countDown();
+            }
+        });
+        if (!serving.await(timeout.toMillis(), TimeUnit.MILLISECONDS)) {
+            throw new CommandException("no worker serves %s after %d s: %s"
+                    .formatted(
+                            model.name(), timeout.toSeconds(), frontend.status().workers()));
+        }
+    }
+
+    /** The model takes conversations. */
+    boolean hasChat() {
+        return model.text().chat().isPresent();
+    }
+
+    Addresses addresses(String cluster) {
+        return new Addresses(frontend.config().host(), http.port(), grpc.port(), cluster);
+    }
+
+    /** Refuses new requests, and waits for those at hand as long as the configuration gives them. */
+    void drain() throws InterruptedException {
+        frontend.drain();
+        grpc.drain();
+        long end = System.nanoTime() + frontend.config().drainTimeout().toNanos();
+        while (frontend.open() > 0 && System.nanoTime() < end) {
+            TimeUnit.MILLISECONDS.sleep(POLL.toMillis());
+        }
+        http.drain(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+    }
+
+    @Override
+    public void close() {
+        frontend.drain();
+        http.close();
+        grpc.close();
+        tokenizer.close();
+    }
+}

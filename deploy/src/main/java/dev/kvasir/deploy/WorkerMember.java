@@ -1,0 +1,126 @@
+package dev.kvasir.deploy;
+
+import dev.kvasir.model.ModelFolder;
+import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.worker.LoadedModel;
+import dev.kvasir.worker.Worker;
+import dev.kvasir.worker.WorkerFactory;
+import dev.kvasir.worker.WorkerMetrics;
+import dev.kvasir.worker.kernel.cpu.CpuKernels;
+import dev.kvasir.worker.kernel.cpu.CpuOptions;
+import dev.kvasir.worker.kernel.cpu.Determinism;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.Props;
+import org.apache.pekko.actor.typed.Terminated;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The worker of a member: its model, loaded and warm, behind the worker actor. */
+final class WorkerMember {
+    private static final Logger LOG = LoggerFactory.getLogger(WorkerMember.class);
+
+    private final ActorRef<WorkerProtocol.Command> actor;
+    private final WorkerProtocol.Description description;
+    private final CountDownLatch stopped;
+    private final Duration drainTimeout;
+    private volatile boolean draining;
+
+    private WorkerMember(ActorSystem<?> system, LoadedModel model, PrometheusRegistry registry, KvasirConfig config) {
+        this.description = model.description();
+        this.stopped = new CountDownLatch(1);
+        this.drainTimeout = config.router().drainTimeout();
+        this.actor = system.systemActorOf(
+                Worker.create(() -> model, new WorkerMetrics(registry, config.servedModelName())),
+                "kvasir-worker",
+                Props.empty());
+        system.systemActorOf(watcher(system), "kvasir-worker-watcher", Props.empty());
+    }
+
+    /** Loads the model, warms it up and begins to serve. What cannot be loaded is refused here, in the user's terms. */
+    static WorkerMember start(
+            KvasirConfig config, ActorSystem<?> system, PrometheusRegistry registry, StartReport report) {
+        long start = System.nanoTime();
+        var model = load(config, system, report);
+        report.stage("loaded " + size(model.description()), System.nanoTime() - start);
+        try {
+            WarmUp.run(model, config.warmUpTimeout(), report);
+            return new WorkerMember(system, model, registry, config);
+        } catch (RuntimeException e) {
+            model.runner().close();
+            throw e;
+        }
+    }
+
+    private static LoadedModel load(KvasirConfig config, ActorSystem<?> system, StartReport report) {
+        var options = new CpuOptions(
+                Runtime.getRuntime().availableProcessors(),
+                config.worker().deterministic() ? Determinism.DETERMINISTIC : Determinism.FAST,
+                config.dataDir().resolve("native"));
+        var loader = WorkerFactory.loader(
+                system,
+                ModelFolder.open(config.model()),
+                config.servedModelName(),
+                config.worker(),
+                () -> new CpuKernels(options),
+                report::loaded);
+        try {
+            return loader.call();
+        } catch (IllegalArgumentException e) {
+            throw new ConfigurationException(String.valueOf(e.getMessage()), e);
+        } catch (RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IllegalStateException("the model cannot be loaded", e);
+        }
+    }
+
+    /** Without its worker a member is of no use: it leaves the cluster, and the process ends. */
+    private Behavior<Void> watcher(ActorSystem<?> system) {
+        return Behaviors.setup(context -> {
+            context.watch(actor);
+            return Behaviors.receive(Void.class)
+                    .onSignal(Terminated.class, _ -> {
+                        stopped.countDown();
+                        if (!draining) {
+                            LOG.error("The worker has stopped; this member leaves the cluster");
+                            system.terminate();
+                        }
+                        return Behaviors.stopped();
+                    })
+                    .build();
+        });
+    }
+
+    private static String size(WorkerProtocol.Description model) {
+        return String.format(Locale.ROOT, "%s, %.1f million parameters", model.family(), model.parameterCount() / 1e6);
+    }
+
+    /** A line for people. */
+    String describe() {
+        return "Worker  %s on %s; %d KV blocks of %d tokens (%s), context %d tokens"
+                .formatted(
+                        size(description),
+                        description.device(),
+                        description.totalBlocks(),
+                        description.blockSize(),
+                        description.kvCacheDtype(),
+                        description.maxModelLength());
+    }
+
+    /** Refuses new requests, and waits, a bounded time, until those at hand have ended. */
+    void drain() throws InterruptedException {
+        draining = true;
+        actor.tell(new WorkerProtocol.Drain());
+        if (!stopped.await(drainTimeout.toMillis(), TimeUnit.MILLISECONDS)) {
+            LOG.warn("Requests are still running after {} s; they are given up", drainTimeout.toSeconds());
+        }
+    }
+}

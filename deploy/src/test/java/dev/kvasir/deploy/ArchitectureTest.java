@@ -1,0 +1,63 @@
+package dev.kvasir.deploy;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** model <- {kvstore, proto} <- {worker, router} <- {bench, deploy}; router and worker meet only in what is below them. */
+final class ArchitectureTest {
+    private static final JavaClasses CLASSES = new ClassFileImporter()
+            .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+            .importPackages("dev.kvasir");
+
+    private static final String MODEL = "dev.kvasir.model..";
+    private static final String KVSTORE = "dev.kvasir.kvstore..";
+    private static final String PROTOCOL = "dev.kvasir.protocol..";
+    private static final String STUBS = "dev.kvasir.v1..";
+    private static final String WORKER = "dev.kvasir.worker..";
+    private static final String ROUTER = "dev.kvasir.router..";
+    private static final String BENCH = "dev.kvasir.bench..";
+    private static final String DEPLOY = "dev.kvasir.deploy..";
+
+    private static void assertIndependent(String packages, List<String> others) {
+        noClasses()
+                .that()
+                .resideInAPackage(packages)
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(others.toArray(String[]::new))
+                .check(CLASSES);
+    }
+
+    @Test
+    void dependenciesPointDownwards() {
+        assertIndependent(MODEL, List.of(KVSTORE, PROTOCOL, STUBS, WORKER, ROUTER, BENCH, DEPLOY));
+        assertIndependent(KVSTORE, List.of(WORKER, ROUTER, BENCH, DEPLOY));
+        assertIndependent(PROTOCOL, List.of(KVSTORE, WORKER, ROUTER, BENCH, DEPLOY));
+        assertIndependent(WORKER, List.of(ROUTER, BENCH, DEPLOY));
+        assertIndependent(ROUTER, List.of(WORKER, BENCH, DEPLOY));
+        assertIndependent(BENCH, List.of(WORKER, ROUTER, DEPLOY));
+    }
+
+    @Test
+    void modelsKnowNeitherActorsNorNetworks() {
+        assertIndependent(MODEL, List.of("org.apache.pekko..", "io.grpc..", "io.helidon.."));
+        assertIndependent(KVSTORE, List.of("org.apache.pekko..", "io.grpc..", "io.helidon.."));
+    }
+
+    @Test
+    void decisionsKnowNeitherActorsNorClocks() {
+        assertIndependent(
+                "dev.kvasir.worker.schedule..", List.of("org.apache.pekko..", "java.time..", "java.util.concurrent"));
+        assertIndependent("dev.kvasir.router.placement..", List.of("org.apache.pekko..", "io.grpc.."));
+    }
+
+    @Test
+    void noCudaYet() {
+        assertIndependent("dev.kvasir..", List.of("jcuda.."));
+    }
+}

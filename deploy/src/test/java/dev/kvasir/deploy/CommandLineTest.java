@@ -1,0 +1,105 @@
+package dev.kvasir.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class CommandLineTest {
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    private int run(String... arguments) {
+        return Kvasir.commandLine()
+                .setOut(new PrintWriter(out, true))
+                .setErr(new PrintWriter(err, true))
+                .execute(arguments);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"serve", "chat", "generate", "tokenize", "bench", "models", "test", "version"})
+    void everyCommandExplainsItself(String command) {
+        assertThat(run(command, "--help")).isZero();
+        assertThat(out.toString()).contains("Usage: kvasir " + command, "--help");
+        assertThat(err.toString()).isEmpty();
+        out.getBuffer().setLength(0);
+        assertThat(run("--help")).isZero();
+        assertThat(out.toString()).contains("\n  " + command);
+    }
+
+    @Test
+    void everySettingOfTheIssueHasItsFlag() {
+        run("serve", "--help");
+        assertThat(out.toString())
+                .contains("--model", "--served-model-name", "--host", "--port", "--grpc-port", "--max-model-len")
+                .contains("--block-size", "--max-num-seqs", "--max-num-batched-tokens", "--kv-cache-dtype", "--device")
+                .contains(
+                        "--seed", "--load-format", "--deterministic", "--cluster-host", "--cluster-port", "--data-dir")
+                .contains("--roles", "--join", "--ready-file", "--num-kv-blocks", "--config", "--verbose");
+    }
+
+    @Test
+    void wrongUsageIsStatusTwoWithoutATrace() {
+        assertThat(run("serve", "--prot", "1")).isEqualTo(Kvasir.USAGE);
+        assertThat(run("sevre")).isEqualTo(Kvasir.USAGE);
+        assertThat(run()).isEqualTo(Kvasir.USAGE);
+        assertThat(run("serve", "--port", "70000")).isEqualTo(Kvasir.USAGE);
+        assertThat(run("serve", "--roles", "kvstore")).isEqualTo(Kvasir.USAGE);
+        assertThat(err.toString())
+                .contains("Unknown options: '--prot'", "Did you mean --port?", "Did you mean serve?")
+                .contains("--port: kvasir.router.http-port is 70000 but must be 0..65535")
+                .contains("kvstore, which this version does not have yet")
+                .doesNotContain("\tat ", "Exception");
+    }
+
+    @Test
+    void aModelThatIsNotThereIsStatusOneAndNamed() {
+        assertThat(run("tokenize", "--model", "/nowhere/to/be/found", "x")).isEqualTo(Kvasir.FAILURE);
+        assertThat(err.toString()).contains("/nowhere/to/be/found").doesNotContain("\tat ");
+    }
+
+    @Test
+    void aServerThatIsNotThereIsNamed() {
+        assertThat(run("generate", "--url", "http://127.0.0.1:1", "x")).isEqualTo(Kvasir.FAILURE);
+        assertThat(err.toString())
+                .contains("no server answers at http://127.0.0.1:1")
+                .doesNotContain("\tat ");
+    }
+
+    @Test
+    void versionSaysWhatThisIs() {
+        assertThat(run("version")).isZero();
+        assertThat(out.toString()).matches("(?s)kvasir [0-9]+\\.[0-9]+\\.[0-9]+.* \\(Java 25.*");
+    }
+
+    @Test
+    void testsAreTheLaunchers() {
+        assertThat(run("test")).isEqualTo(Kvasir.FAILURE);
+        assertThat(err.toString()).contains("./kvasir test");
+    }
+
+    @Test
+    void textBecomesTokensAndTextAgain() {
+        assertThat(run("tokenize", "--ids", "What is 17 + 25?"))
+                .as(err.toString())
+                .isZero();
+        var ids = out.toString().strip();
+        assertThat(ids).matches("[0-9]+( [0-9]+)+");
+        out.getBuffer().setLength(0);
+        assertThat(run("tokenize", "--detokenize", ids)).isZero();
+        assertThat(out.toString()).contains("What is 17 + 25?");
+        assertThat(run("tokenize", "--detokenize", "99999999")).isEqualTo(Kvasir.FAILURE);
+        assertThat(err.toString()).contains("99999999");
+    }
+
+    @Test
+    void bundledModelsAreListed() {
+        assertThat(run("models", "--url", "http://127.0.0.1:1"))
+                .as(err.toString())
+                .isZero();
+        assertThat(out.toString()).contains("demo", "no server answers at http://127.0.0.1:1");
+    }
+}

@@ -1,0 +1,200 @@
+package dev.kvasir.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.kvasir.deploy.Settings.Flag;
+import dev.kvasir.v1.ChatMessage;
+import dev.kvasir.v1.ChatRequest;
+import dev.kvasir.v1.GenerateRequest;
+import dev.kvasir.v1.GenerateResponse;
+import dev.kvasir.v1.InferenceGrpc;
+import dev.kvasir.v1.ListModelsRequest;
+import dev.kvasir.v1.Sampling;
+import io.grpc.ManagedChannel;
+import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+
+/** One process with all roles, the bundled model, and both doors on free ports. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+final class ServeTest {
+    private static final String PROMPT = "What is 17 + 25?";
+
+    private KvasirNode node;
+    private ManagedChannel channel;
+
+    @BeforeAll
+    void start() throws InterruptedException {
+        node = KvasirNode.start(config(Map.of()), new StartReport(new PrintWriter(new StringWriter()), true));
+        channel = NettyChannelBuilder.forTarget(node.addresses().grpc())
+                .usePlaintext()
+                .build();
+    }
+
+    @AfterAll
+    void stop() {
+        channel.shutdownNow();
+        node.close();
+    }
+
+    private static KvasirConfig config(Map<String, String> more) {
+        var flags = new HashMap<Flag, String>();
+        flags.put(new Flag("--port", "kvasir.router.http-port"), "0");
+        flags.put(new Flag("--grpc-port", "kvasir.router.grpc-port"), "0");
+        flags.put(new Flag("--num-kv-blocks", "kvasir.worker.num-kv-blocks"), "512");
+        flags.put(new Flag("--warm-up", "kvasir.warm-up-timeout"), "2 s");
+        more.forEach((key, value) -> {
+            flags.keySet().removeIf(flag -> flag.key().equals(key));
+            flags.put(new Flag("--" + key, key), value);
+        });
+        return KvasirConfig.load(null, System.getenv(), flags);
+    }
+
+    private static ObjectNode greedy(String prompt) {
+        return ApiClient.JSON
+                .createObjectNode()
+                .put("model", "demo")
+                .put("prompt", prompt)
+                .put("max_tokens", 24)
+                .put("temperature", 0)
+                .put("ignore_eos", true);
+    }
+
+    private String overHttp(ObjectNode request) throws InterruptedException {
+        var text = new StringBuilder();
+        try (var client = new ApiClient(node.addresses().http())) {
+            client.stream("/v1/completions", request, text::append);
+        }
+        return text.toString();
+    }
+
+    private String overGrpc(String prompt) {
+        var request = GenerateRequest.newBuilder()
+                .setText(prompt)
+                .setSampling(
+                        Sampling.newBuilder().setMaxTokens(24).setTemperature(0).setIgnoreEos(true))
+                .build();
+        var text = new StringBuilder();
+        InferenceGrpc.newBlockingStub(channel)
+                .generate(request)
+                .forEachRemaining((GenerateResponse response) ->
+                        text.append(response.getOutput().getText()));
+        return text.toString();
+    }
+
+    @Test
+    void bothDoorsGiveTheSameText() throws InterruptedException {
+        var text = overHttp(greedy(PROMPT));
+        assertThat(text).isNotBlank();
+        assertThat(overGrpc(PROMPT)).isEqualTo(text);
+    }
+
+    @Test
+    void theDemoModelAddsOverBothDoors() throws InterruptedException {
+        var request = ApiClient.JSON.createObjectNode().put("model", "demo").put("temperature", 0);
+        request.putArray("messages").addObject().put("role", "user").put("content", PROMPT);
+        var text = new StringBuilder();
+        try (var client = new ApiClient(node.addresses().http())) {
+            assertThat(client.stream("/v1/chat/completions", request, text::append)
+                            .finishReason())
+                    .isEqualTo("stop");
+        }
+        assertThat(text.toString()).isEqualTo("42");
+        var chat = ChatRequest.newBuilder()
+                .addMessages(ChatMessage.newBuilder().setRole("user").setContent(PROMPT))
+                .setSampling(Sampling.newBuilder().setTemperature(0))
+                .build();
+        var overGrpc = new StringBuilder();
+        InferenceGrpc.newBlockingStub(channel)
+                .chat(chat)
+                .forEachRemaining((GenerateResponse response) ->
+                        overGrpc.append(response.getOutput().getText()));
+        assertThat(overGrpc.toString()).isEqualTo("42");
+    }
+
+    @Test
+    void bothDoorsNameTheModel() throws InterruptedException {
+        try (var client = new ApiClient(node.addresses().http())) {
+            assertThat(client.model()).isEqualTo("demo");
+        }
+        assertThat(InferenceGrpc.newBlockingStub(channel)
+                        .listModels(ListModelsRequest.getDefaultInstance())
+                        .getModels(0)
+                        .getName())
+                .isEqualTo("demo");
+    }
+
+    @Test
+    void aRepeatedPromptIsFoundInTheCache() throws InterruptedException {
+        var ids = IntStream.range(0, 200).map(i -> 300 + i).toArray();
+        var request = greedy("");
+        request.set("prompt", ApiClient.JSON.valueToTree(ids));
+        try (var client = new ApiClient(node.addresses().http())) {
+            client.stream("/v1/completions", request.deepCopy(), _ -> {});
+            assertThat(client.stream("/v1/completions", request.deepCopy(), _ -> {})
+                            .cachedTokens())
+                    .isBetween(176, 199);
+        }
+    }
+
+    @Test
+    void aRefusalSaysWhy() {
+        assertThatThrownBy(() -> overHttp(greedy(PROMPT).put("temperature", -1)))
+                .isInstanceOf(CommandException.class)
+                .hasMessageContaining("temperature");
+        assertThatThrownBy(() -> overHttp(greedy(PROMPT).put("model", "nobody")))
+                .hasMessageContaining("nobody");
+    }
+
+    @Test
+    void healthAndMetricsAnswer() throws Exception {
+        assertThat(get("/health")).isEqualTo(200);
+        assertThat(get("/metrics")).isEqualTo(200);
+    }
+
+    private int get(String path) throws Exception {
+        var uri = URI.create(node.addresses().http() + path);
+        try (var http = HttpClient.newHttpClient()) {
+            return http.send(HttpRequest.newBuilder(uri).build(), BodyHandlers.ofString())
+                    .statusCode();
+        }
+    }
+
+    @Test
+    void aPortThatIsTakenIsNamed() {
+        var taken = config(Map.of(
+                "kvasir.router.http-port",
+                String.valueOf(node.addresses().httpPort()),
+                "kvasir.warm-up-timeout",
+                "0 s"));
+        assertThatThrownBy(() -> KvasirNode.start(taken, new StartReport(new PrintWriter(new StringWriter()), false)))
+                .isInstanceOf(CommandException.class)
+                .hasMessageContaining("cannot listen for HTTP on 127.0.0.1:"
+                        + node.addresses().httpPort());
+    }
+
+    @Test
+    void aDrainedMemberRefusesAndStops() throws InterruptedException {
+        var config = config(Map.of("kvasir.warm-up-timeout", "0 s"));
+        try (var other = KvasirNode.start(config, new StartReport(new PrintWriter(new StringWriter()), false));
+                var client = new ApiClient(other.addresses().http())) {
+            client.stream("/v1/completions", greedy(PROMPT), _ -> {});
+            other.drain();
+            assertThatThrownBy(() -> client.stream("/v1/completions", greedy(PROMPT), _ -> {}))
+                    .isInstanceOf(CommandException.class);
+        }
+    }
+}
