@@ -77,7 +77,8 @@ public final class Kvasir implements Callable<Integer> {
         addHelp(line);
         line.setParameterExceptionHandler((failure, _) -> wrongUsage(failure));
         line.setExecutionStrategy(parsed -> {
-            main.configureLogging();
+            main.configureLogging(
+                    parsed.hasSubcommand() && parsed.subcommand().commandSpec().userObject() instanceof ServeCommand);
             return new CommandLine.RunLast().execute(parsed);
         });
         return line;
@@ -98,12 +99,14 @@ public final class Kvasir implements Callable<Integer> {
         throw new ParameterException(spec.commandLine(), "Which command?");
     }
 
-    private void configureLogging() {
+    /** Only a server tells how it fares; commands with a model of their own speak up when something is wrong. */
+    private void configureLogging(boolean server) {
         // Libraries that log by java.util.logging: its root logger is never collected, so the level stays.
         Logger.getLogger("").setLevel(verbose ? java.util.logging.Level.INFO : java.util.logging.Level.WARNING);
-        if (verbose && LoggerFactory.getILoggerFactory() instanceof LoggerContext loggers) {
-            loggers.getLogger("dev.kvasir").setLevel(Level.DEBUG);
-            loggers.getLogger("org.apache.pekko").setLevel(Level.INFO);
+        if (LoggerFactory.getILoggerFactory() instanceof LoggerContext loggers) {
+            var usual = server ? Level.INFO : Level.WARN;
+            loggers.getLogger("dev.kvasir").setLevel(verbose ? Level.DEBUG : usual);
+            loggers.getLogger("org.apache.pekko").setLevel(verbose ? Level.INFO : Level.WARN);
         }
     }
 

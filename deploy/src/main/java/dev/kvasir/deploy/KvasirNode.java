@@ -1,5 +1,6 @@
 package dev.kvasir.deploy;
 
+import dev.kvasir.model.ModelFolder;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -38,10 +39,11 @@ public final class KvasirNode implements AutoCloseable {
      * its own answers that it is not ready until one joins.
      */
     static KvasirNode start(KvasirConfig config, StartReport report) throws InterruptedException {
-        var registry = new PrometheusRegistry();
+        // What cannot be served is refused before anything is started.
+        var folder = ModelFolder.open(config.model());
         var node = new KvasirNode(config, ClusterMember.start(config));
         try {
-            node.startRoles(registry, report);
+            node.startRoles(folder, new PrometheusRegistry(), report);
             return node;
         } catch (RuntimeException | InterruptedException e) {
             node.close();
@@ -49,16 +51,17 @@ public final class KvasirNode implements AutoCloseable {
         }
     }
 
-    private void startRoles(PrometheusRegistry registry, StartReport report) throws InterruptedException {
+    private void startRoles(ModelFolder folder, PrometheusRegistry registry, StartReport report)
+            throws InterruptedException {
         takePartInShutdown();
         if (config.has(Role.ROUTER)) {
-            router = RouterMember.start(config, system, registry);
+            router = RouterMember.start(config, folder, system, registry);
         }
         long start = System.nanoTime();
         ClusterMember.join(system, config.cluster());
         report.stage("joined the cluster as " + ClusterMember.address(system), System.nanoTime() - start);
         if (config.has(Role.WORKER)) {
-            worker = WorkerMember.start(config, system, registry, report);
+            worker = WorkerMember.start(config, folder, system, registry, report);
         }
         if (router != null && worker != null) {
             router.awaitWorker(config.cluster().joinTimeout());

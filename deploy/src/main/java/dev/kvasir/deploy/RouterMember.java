@@ -45,8 +45,8 @@ final class RouterMember implements AutoCloseable {
     }
 
     /** Opens the doors; they answer that nothing is served until a worker is there. */
-    static RouterMember start(KvasirConfig config, ActorSystem<?> system, PrometheusRegistry registry) {
-        var folder = ModelFolder.open(config.model());
+    static RouterMember start(
+            KvasirConfig config, ModelFolder folder, ActorSystem<?> system, PrometheusRegistry registry) {
         var tokenizer = Tokenizer.open(config.model());
         @Nullable GrpcServer grpc = null;
         try {

@@ -46,9 +46,13 @@ final class WorkerMember {
 
     /** Loads the model, warms it up and begins to serve. What cannot be loaded is refused here, in the user's terms. */
     static WorkerMember start(
-            KvasirConfig config, ActorSystem<?> system, PrometheusRegistry registry, StartReport report) {
+            KvasirConfig config,
+            ModelFolder folder,
+            ActorSystem<?> system,
+            PrometheusRegistry registry,
+            StartReport report) {
         long start = System.nanoTime();
-        var model = load(config, system, report);
+        var model = load(config, folder, system, report);
         report.stage("loaded " + size(model.description()), System.nanoTime() - start);
         try {
             WarmUp.run(model, config.warmUpTimeout(), report);
@@ -59,14 +63,15 @@ final class WorkerMember {
         }
     }
 
-    private static LoadedModel load(KvasirConfig config, ActorSystem<?> system, StartReport report) {
+    private static LoadedModel load(
+            KvasirConfig config, ModelFolder folder, ActorSystem<?> system, StartReport report) {
         var options = new CpuOptions(
                 Runtime.getRuntime().availableProcessors(),
                 config.worker().deterministic() ? Determinism.DETERMINISTIC : Determinism.FAST,
                 config.dataDir().resolve("native"));
         var loader = WorkerFactory.loader(
                 system,
-                ModelFolder.open(config.model()),
+                folder,
                 config.servedModelName(),
                 config.worker(),
                 () -> new CpuKernels(options),

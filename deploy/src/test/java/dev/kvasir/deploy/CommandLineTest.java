@@ -58,6 +58,7 @@ final class CommandLineTest {
     @Test
     void aModelThatIsNotThereIsStatusOneAndNamed() {
         assertThat(run("tokenize", "--model", "/nowhere/to/be/found", "x")).isEqualTo(Kvasir.FAILURE);
+        assertThat(run("serve", "--model", "/nowhere/to/be/found")).isEqualTo(Kvasir.FAILURE);
         assertThat(err.toString()).contains("/nowhere/to/be/found").doesNotContain("\tat ");
     }
 

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -149,6 +150,29 @@ final class ProcessesTest {
                 .contains("curl -N " + at.path("http").asText() + "/v1/chat/completions")
                 .contains("grpcurl -plaintext", at.path("grpc").asText() + " kvasir.v1.Inference/Chat")
                 .contains("Ready after");
+        assertStopsCleanly("server", server);
+    }
+
+    @Test
+    void aSignalLetsRunningStreamsFinish() throws Exception {
+        var server = start("server");
+        var at = awaitReady("server", server);
+        var request = ApiClient.JSON
+                .createObjectNode()
+                .put("model", "demo")
+                .put("prompt", "Hello")
+                .put("max_tokens", 400)
+                .put("ignore_eos", true);
+        var signalled = new AtomicBoolean();
+        try (var client = new ApiClient(URI.create(at.path("http").asText()))) {
+            var end = client.stream("/v1/completions", request, _ -> {
+                if (signalled.compareAndSet(false, true)) {
+                    server.destroy();
+                }
+            });
+            assertThat(end.finishReason()).isEqualTo("length");
+            assertThat(end.completionTokens()).isEqualTo(400);
+        }
         assertStopsCleanly("server", server);
     }
 
