@@ -29,6 +29,7 @@ import org.junit.jupiter.api.Test;
 
 /** From a model folder to tokens, through the worker actor. */
 class WorkerFactoryTest {
+    private final Random random = new Random(7);
     private static final Duration SOON = Duration.ofSeconds(60);
 
     private final ActorTestKit kit = ActorTestKit.create("worker-factory-test");
@@ -92,7 +93,7 @@ class WorkerFactoryTest {
     private int cachedTokens(ActorRef<WorkerProtocol.Command> worker, int[] prompt) {
         var probe = kit.<StreamEvent>createTestProbe();
         var request = new GenerationRequest(
-                RequestId.random(new Random(prompt.length)), "tiny", prompt, SamplingParameters.greedy(4), "", 0);
+                RequestId.random(random), "tiny", prompt, SamplingParameters.greedy(4), "", 0);
         worker.tell(new WorkerProtocol.Generate(request, 0, probe.getRef()));
         int cached = 0;
         List<Integer> tokens = new ArrayList<>();
