@@ -92,8 +92,8 @@ class WorkerFactoryTest {
 
     private int cachedTokens(ActorRef<WorkerProtocol.Command> worker, int[] prompt) {
         var probe = kit.<StreamEvent>createTestProbe();
-        var request = new GenerationRequest(
-                RequestId.random(random), "tiny", prompt, SamplingParameters.greedy(4), "", 0);
+        var request =
+                new GenerationRequest(RequestId.random(random), "tiny", prompt, SamplingParameters.greedy(4), "", 0);
         worker.tell(new WorkerProtocol.Generate(request, 0, probe.getRef()));
         int cached = 0;
         List<Integer> tokens = new ArrayList<>();
