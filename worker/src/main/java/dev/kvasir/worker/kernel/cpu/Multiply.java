@@ -24,8 +24,8 @@ final class Multiply implements WorkerThreads.Parts {
     /** Bounds the packed inputs. */
     private static final int BLOCK_ROWS = 512;
 
-    private static final int SPAN_ROWS = 128;
-    private static final int STRETCH = 512;
+    private static final int SPAN_ROWS = 64;
+    private static final int STRETCH = 1024;
     private static final int PART_OUTPUTS = 32;
     private static final int DIRECT_ROWS = 3;
 
@@ -101,13 +101,32 @@ final class Multiply implements WorkerThreads.Parts {
         @Override
         public void run(int part, int thread) {
             int end = Math.min(rows, (part + 1) * ROWS);
-            boolean paired = Packing.paired(weight.dtype());
             for (int row = part * ROWS; row < end; row++) {
-                int at = inputs.start() + (direct() ? row * width : row / 2 * 2 * width + row % 2 * LANES);
-                int step = direct() ? LANES : DotTiles.ROWS * LANES;
-                Packing.floats(in.row(firstRow + row), in.columns(), paired, inputs.array(), at, step);
+                if (direct()) {
+                    pack(row, 0, in.columns(), inputs.start() + row * width, LANES);
+                } else {
+                    stretches(row);
+                }
             }
         }
+
+        private void stretches(int row) {
+            for (int k = 0; k < in.columns(); k += STRETCH) {
+                int at = inputAt(row / DotTiles.ROWS, k) + row % DotTiles.ROWS * LANES;
+                pack(row, k, Math.min(STRETCH, in.columns() - k), at, DotTiles.ROWS * LANES);
+            }
+        }
+
+        private void pack(int row, int k, int columns, int at, int step) {
+            long from = in.row(firstRow + row) + 4L * k;
+            Packing.floats(from, columns, Packing.paired(weight.dtype()), inputs.array(), at, step);
+        }
+    }
+
+    /** Where the packed inputs of a pair of rows for the stretch at k begin: stretch by stretch, pair by pair. */
+    private int inputAt(int pair, int k) {
+        int evenRows = Math.ceilDiv(rows, DotTiles.ROWS) * DotTiles.ROWS;
+        return inputs.start() + evenRows * k + pair * DotTiles.ROWS * Math.min(STRETCH, width - k);
     }
 
     /** Few rows are done from the stored weights: the first row brings them into the cache for the others. */
@@ -158,11 +177,11 @@ final class Multiply implements WorkerThreads.Parts {
         for (int k = 0; k < width; k += STRETCH) {
             int length = Math.min(STRETCH, width - k);
             expand(output, count, k, array, weights);
-            int x = inputs.start() + from * width + DotTiles.ROWS * k;
+            int x = inputAt(from / DotTiles.ROWS, k);
             for (int tile = 0; tile < tiles; tile++) {
                 DotTiles.add(
                         inputs.array(),
-                        x + tile * DotTiles.ROWS * width,
+                        x + tile * DotTiles.ROWS * length,
                         array,
                         weights,
                         length / LANES,
@@ -181,6 +200,10 @@ final class Multiply implements WorkerThreads.Parts {
 
     private void expand(int output, int count, int k, float[] array, int at) {
         int columns = Math.min(STRETCH, weight.columns() - k);
+        if (weight.dtype() == DType.BF16 && count == DotTiles.OUTPUTS && columns % PAIR == 0) {
+            Packing.fourBf16(weight.row(output) + 2L * k, weight.rowBytes(), columns / PAIR, array, at);
+            return;
+        }
         for (int i = 0; i < count; i++) {
             long from = weight.row(output + i) + (long) k * weight.dtype().bytes();
             Packing.stored(weight.dtype(), from, columns, array, at + i * LANES, DotTiles.OUTPUTS * LANES);

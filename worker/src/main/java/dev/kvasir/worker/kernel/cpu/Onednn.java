@@ -91,12 +91,12 @@ final class Onednn {
             throw new IOException("its libraries are for Linux amd64, this is " + system);
         }
         var files = new OnednnFiles(cache);
-        Path openMp = files.unpacked("libgomp.so.1");
-        Path oneDnn = files.unpacked("libdnnl.so.3");
+        // Found by the loader because they lie beside oneDNN, which is linked against both.
+        files.unpacked("dnnl", "libgomp.so.1");
+        files.unpacked("opencl", "libOpenCL.so.1");
+        Path oneDnn = files.unpacked("dnnl", "libdnnl.so.3");
         try {
             setEnvironment("OMP_NUM_THREADS", "1");
-            // oneDNN finds the OpenMP runtime by its name among the libraries already loaded.
-            SymbolLookup.libraryLookup(openMp, Arena.global());
             return new Onednn(SymbolLookup.libraryLookup(oneDnn, Arena.global()));
         } catch (IllegalArgumentException e) {
             throw new IOException("cannot load " + oneDnn + ": " + e.getMessage(), e);

@@ -12,20 +12,18 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
 /**
- * The native libraries of the oneDNN jar as files, unpacked once into a cache folder. A digest beside each file tells on
+ * The native libraries of the oneDNN jar and its neighbour as files, unpacked once into a cache folder. A digest beside each file tells on
  * later starts whether it is whole; several processes may do this at a time.
  */
 final class OnednnFiles {
-    private static final String RESOURCES = "/org/bytedeco/dnnl/linux-x86_64/";
-
     private final Path folder;
 
     OnednnFiles(Path cache) {
         folder = cache.resolve("onednn");
     }
 
-    /** Path of an unpacked and verified library. */
-    Path unpacked(String name) throws IOException {
+    /** Path of an unpacked and verified library of one of the jars, {@code /org/bytedeco/JAR/linux-x86_64/NAME}. */
+    Path unpacked(String jar, String name) throws IOException {
         var file = folder.resolve(name);
         var digestFile = folder.resolve(name + ".sha256");
         if (Files.exists(file)
@@ -36,7 +34,7 @@ final class OnednnFiles {
         Files.createDirectories(folder);
         var fresh = Files.createTempFile(folder, name, ".part");
         try {
-            String digest = copy(name, fresh);
+            String digest = copy("/org/bytedeco/" + jar + "/linux-x86_64/" + name, fresh);
             Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             Files.writeString(digestFile, digest);
         } finally {
@@ -45,11 +43,11 @@ final class OnednnFiles {
         return file;
     }
 
-    private static String copy(String name, Path to) throws IOException {
+    private static String copy(String resource, Path to) throws IOException {
         var digest = sha256();
-        try (InputStream in = OnednnFiles.class.getResourceAsStream(RESOURCES + name)) {
+        try (InputStream in = OnednnFiles.class.getResourceAsStream(resource)) {
             if (in == null) {
-                throw new IOException("no " + RESOURCES + name + " on the class path");
+                throw new IOException("no " + resource + " on the class path");
             }
             try (var out = new DigestOutputStream(Files.newOutputStream(to), digest)) {
                 in.transferTo(out);

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
  * vain; as many shapes as {@code PRODUCTS_MAX} are kept.
  */
 final class OnednnMultiply implements WorkerThreads.Parts, AutoCloseable {
-    /** With fewer rows the memory's bandwidth decides, and there is nothing to win. */
-    static final int ROWS_MIN = 4;
+    /** It puts weights into another order on each call, which fewer rows do not pay for (docs/performance.md). */
+    static final int ROWS_MIN = 12;
 
     private static final int BLOCK_ROWS = 512;
     private static final int PRODUCTS_MAX = 1024;

@@ -87,10 +87,10 @@ final class CpuKernelBenchmark {
         int runs = (int) Math.clamp(4e10 / flop, 5, 300);
         var next = new int[1];
         Runnable run = () -> kernels.multiply(out, in, rows, weights.get(next[0]++ % weights.size()), null, false);
-        Measurement.median(Math.max(5, runs / 4), run);
+        measurement.median(Math.max(5, runs / 4), run);
         double peak = measurement.peakFlops();
         double bandwidth = measurement.bandwidth();
-        double seconds = Measurement.median(runs, run);
+        double seconds = measurement.median(runs, run);
         double rate = 2.0 * outputs * columns / seconds;
         System.out.printf(
                 "%5d x %5d %4d %12.0f %8.1f (%3.0f %%) %10.1f (%3.0f %%)%n",
@@ -118,10 +118,10 @@ final class CpuKernelBenchmark {
             var query = kernels.allocate(batch.rowCount, 2048);
             var out = kernels.allocate(batch.rowCount, 2048);
             Runnable run = () -> kernels.attend(out, query, kv, 0, batch, shape);
-            Measurement.median(100, run);
+            measurement.median(100, run);
             System.out.printf(
                     "attention, 32/4 heads of 64, bf16: %d sequences, %d rows each, context %d: %.0f microseconds%n",
-                    step[0], step[1], step[2], Measurement.median(100, run) * 1e6);
+                    step[0], step[1], step[2], measurement.median(100, run) * 1e6);
         }
     }
 
@@ -145,9 +145,9 @@ final class CpuKernelBenchmark {
                     columns,
                     c.address() + 4L * part * share,
                     outputs);
-            Measurement.median(5, () -> threads.run(parts, threads.count()));
+            measurement.median(5, () -> threads.run(parts, threads.count()));
             double peak = measurement.peakFlops();
-            double seconds = Measurement.median(9, () -> threads.run(parts, threads.count()));
+            double seconds = measurement.median(9, () -> threads.run(parts, threads.count()));
             double rate = 2.0 * rows * outputs * columns / seconds;
             System.out.printf(
                     "oneDNN sgemm, f32 weights, 2048 x 2048 by %d rows: %.1f GFLOP/s (%.0f %% of peak), %s%n",
@@ -163,8 +163,8 @@ final class CpuKernelBenchmark {
                 threads.run(nothing, threads.count());
             }
         };
-        Measurement.median(50, thousand);
+        measurement.median(50, thousand);
         System.out.printf(
-                "an empty operation on all threads: %.2f microseconds%n", Measurement.median(50, thousand) * 1e3);
+                "an empty operation on all threads: %.2f microseconds%n", measurement.median(50, thousand) * 1e3);
     }
 }

@@ -65,8 +65,7 @@ final class DecoderBenchmark {
     }
 
     private void run() {
-        Measurement.median(2, () -> step(1, 0, 512));
-        double prompt = compare("prompt of 512", 3, 512, () -> step(1, 0, 512));
+        double prompt = compare("prompt of 512", 2, 512, () -> step(1, 0, 512));
         System.out.printf("prompt: %.1f GFLOP/s%n", 2e-9 * LAYER_PARAMETERS * 512 / prompt);
         double one = compare("1 sequence", 9, 1, () -> step(1, CONTEXT, CONTEXT + 1));
         double sixteen = compare("16 sequences", 5, 16, () -> step(16, CONTEXT, CONTEXT + 1));
@@ -75,10 +74,10 @@ final class DecoderBenchmark {
 
     /** Median seconds of a step; ceilings are measured before and after. */
     private double compare(String what, int runs, int tokens, Runnable step) {
-        Measurement.median(Math.max(2, runs / 2), step);
+        measurement.median(Math.max(1, runs / 2), step);
         double peakBefore = measurement.peakFlops();
         double bandwidthBefore = measurement.bandwidth();
-        double seconds = Measurement.median(runs, step);
+        double seconds = measurement.median(runs, step);
         double peak = (peakBefore + measurement.peakFlops()) / 2;
         double bandwidth = (bandwidthBefore + measurement.bandwidth()) / 2;
         double parameters = tokens > 16 ? LAYER_PARAMETERS : PARAMETERS;

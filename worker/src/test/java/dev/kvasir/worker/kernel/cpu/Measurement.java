@@ -5,13 +5,17 @@ import static dev.kvasir.worker.kernel.cpu.Memory.LANES;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.util.Arrays;
+import java.util.function.LongSupplier;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 
 /**
  * What this machine can do at best, measured beside what is compared with it: on a shared machine both get slower together,
- * and only their ratio means anything.
+ * and only their ratio means anything. With one thread the clock is that thread's processor time, which stands still while
+ * others have the processor.
  */
 final class Measurement {
     private static final int PEAK_STEPS = 40_000;
@@ -20,9 +24,12 @@ final class Measurement {
     private final WorkerThreads threads;
     private final MemorySegment memory = Arena.global().allocate(READ_BYTES, 4096);
     private final float[] sinks;
+    private final LongSupplier clock;
 
     Measurement(WorkerThreads threads) {
         this.threads = threads;
+        ThreadMXBean processor = ManagementFactory.getThreadMXBean();
+        clock = threads.count() == 1 ? processor::getCurrentThreadCpuTime : System::nanoTime;
         sinks = new float[16 * threads.count()];
         memory.fill((byte) 1);
         for (int i = 0; i < 300; i++) {
@@ -32,12 +39,12 @@ final class Measurement {
     }
 
     /** Median seconds of some runs. */
-    static double median(int runs, Runnable operation) {
+    double median(int runs, Runnable operation) {
         var seconds = new double[runs];
         for (int i = 0; i < runs; i++) {
-            long start = System.nanoTime();
+            long start = clock.getAsLong();
             operation.run();
-            seconds[i] = (System.nanoTime() - start) * 1e-9;
+            seconds[i] = (clock.getAsLong() - start) * 1e-9;
         }
         Arrays.sort(seconds);
         return seconds[runs / 2];
