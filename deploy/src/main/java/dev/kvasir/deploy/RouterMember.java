@@ -5,7 +5,6 @@ import dev.kvasir.model.tokenizer.ChatOptions;
 import dev.kvasir.model.tokenizer.ChatTemplate;
 import dev.kvasir.model.tokenizer.Tokenizer;
 import dev.kvasir.router.Frontend;
-import dev.kvasir.router.GenerationDefaults;
 import dev.kvasir.router.ModelText;
 import dev.kvasir.router.RouterConfig;
 import dev.kvasir.router.ServedModel;
@@ -20,7 +19,6 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -95,7 +93,7 @@ final class RouterMember implements AutoCloseable {
         return ServedModel.of(
                 config.servedModelName(),
                 new ModelText(tokenizer, chat),
-                defaults(folder),
+                folder.generation(),
                 asked == 0 ? folder.config().maxPositions() : asked,
                 folder.config().vocabSize());
     }
@@ -105,18 +103,6 @@ final class RouterMember implements AutoCloseable {
             return ChatOptions.DEFAULT.continuing();
         }
         return addGenerationPrompt ? ChatOptions.DEFAULT : ChatOptions.DEFAULT.withoutGenerationPrompt();
-    }
-
-    private static GenerationDefaults defaults(ModelFolder folder) {
-        var own = folder.generation();
-        return new GenerationDefaults(
-                own.temperature(),
-                own.topP(),
-                own.topK() == null ? null : own.topK().longValue(),
-                own.minP(),
-                own.repetitionPenalty(),
-                own.newTokensMax() == null ? null : own.newTokensMax().longValue(),
-                Set.copyOf(own.eosTokenIds()));
     }
 
     /** Waits until some worker of the cluster serves the model; for as long as it takes where none is expected here. */

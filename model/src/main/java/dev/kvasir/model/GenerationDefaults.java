@@ -25,6 +25,11 @@ public record GenerationDefaults(
         eosTokenIds = List.copyOf(eosTokenIds);
     }
 
+    /** A model without advice. */
+    public static GenerationDefaults none(List<Integer> eosTokenIds) {
+        return new GenerationDefaults(null, null, null, null, null, null, eosTokenIds);
+    }
+
     static GenerationDefaults read(ConfigJson json, ModelConfig config) {
         var eos = json.integers("eos_token_id", 0, config.vocabSize() - 1, EOS_TOKENS_MAX);
         return new GenerationDefaults(

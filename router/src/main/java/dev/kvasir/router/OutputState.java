@@ -120,7 +120,7 @@ final class OutputState {
         var sampling = request.generation().sampling();
         return sampling.stopTokenIds().contains(token)
                 || (!sampling.ignoreEos()
-                        && request.model().defaults().endTokens().contains(token));
+                        && request.model().defaults().eosTokenIds().contains(token));
     }
 
     private OptionalInt reportedStopToken(Finished end) {

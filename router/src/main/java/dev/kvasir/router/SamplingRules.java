@@ -37,7 +37,7 @@ final class SamplingRules {
                 minTokens(draft.minTokens, maxTokens),
                 real("temperature", first(draft.temperature, defaults.temperature()), 1),
                 real("top_p", first(draft.topP, defaults.topP()), 1),
-                topK(first(draft.topK, defaults.topK()), model),
+                topK(first(draft.topK, whole(defaults.topK())), model),
                 real("min_p", first(draft.minP, defaults.minP()), 0),
                 real("repetition_penalty", first(draft.repetitionPenalty, defaults.repetitionPenalty()), 1),
                 real("presence_penalty", draft.presencePenalty, 0),
@@ -54,7 +54,7 @@ final class SamplingRules {
     /** @throws RequestFailedException where prompt and output do not fit the context */
     static int maxTokens(RequestDraft draft, int promptLength, ServedModel model) {
         var asked = draft.maxTokens;
-        var modelDefault = model.defaults().maxNewTokens();
+        var modelDefault = whole(model.defaults().newTokensMax());
         int room = model.maxModelLength() - promptLength;
         if (room < 1 || (asked != null && asked > room)) {
             throw new RequestFailedException(new Failure(
@@ -71,7 +71,7 @@ final class SamplingRules {
         if (asked != null) {
             return asked.intValue();
         }
-        var usual = modelDefault == null || modelDefault < 1 ? draft.maxTokensUsual : modelDefault;
+        var usual = first(modelDefault, draft.maxTokensUsual);
         return usual == null ? room : (int) Math.min(usual, room);
     }
 
@@ -153,7 +153,11 @@ final class SamplingRules {
         return value;
     }
 
-    private static <T> @Nullable T first(@Nullable T asked, @Nullable T modelDefault) {
-        return asked == null ? modelDefault : asked;
+    private static <T> @Nullable T first(@Nullable T preferred, @Nullable T otherwise) {
+        return preferred == null ? otherwise : preferred;
+    }
+
+    private static @Nullable Long whole(@Nullable Integer value) {
+        return value == null ? null : value.longValue();
     }
 }

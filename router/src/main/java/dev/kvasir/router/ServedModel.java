@@ -1,5 +1,6 @@
 package dev.kvasir.router;
 
+import dev.kvasir.model.GenerationDefaults;
 import java.util.List;
 
 /**

@@ -3,6 +3,7 @@ package dev.kvasir.router;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.kvasir.model.GenerationDefaults;
 import dev.kvasir.model.tokenizer.ChatMessage;
 import dev.kvasir.protocol.BadRequestException;
 import dev.kvasir.protocol.FailureKind;
@@ -11,7 +12,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
@@ -127,7 +127,7 @@ class RequestRulesTest {
 
     @Test
     void absentFieldsTakeTheModelsDefaultsAndGivenOnesDoNot() {
-        var model = TestModel.served(new GenerationDefaults(0.6, 0.9, 40L, 0.05, 1.1, 20L, Set.of(2)));
+        var model = TestModel.served(new GenerationDefaults(0.6, 0.9, 40, 0.05, 1.1, 20, List.of(2)));
         var random = new SplittableRandom(1);
         var absent = RequestRules.validate(draft("hello"), model, random)
                 .generation()
@@ -159,7 +159,7 @@ class RequestRulesTest {
     @Test
     void modelWithoutATemplateRefusesConversations() {
         var text = new ModelText(TestModel.TOKENIZER, Optional.empty());
-        var model = ServedModel.of("plain", text, GenerationDefaults.none(Set.of()), 64, 500);
+        var model = ServedModel.of("plain", text, GenerationDefaults.none(List.of()), 64, 500);
         var draft = draft("x").prompt(new Prompt.Chat(List.of(new ChatMessage("user", "hi")), true, false));
         assertThatThrownBy(() -> RequestRules.validate(draft, model, new SplittableRandom(1)))
                 .isInstanceOf(BadRequestException.class)

@@ -1,5 +1,6 @@
 package dev.kvasir.router;
 
+import dev.kvasir.model.GenerationDefaults;
 import dev.kvasir.model.tokenizer.ChatMessage;
 import dev.kvasir.model.tokenizer.RenderedPrompt;
 import dev.kvasir.model.tokenizer.Tokenizer;
@@ -8,7 +9,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 
 /** A small model with a real byte-level tokenizer and conversations between {@code <|im_start|>} and {@code <|im_end|>}. */
 public final class TestModel {
@@ -21,7 +21,7 @@ public final class TestModel {
     private TestModel() {}
 
     public static ServedModel served() {
-        return served(GenerationDefaults.none(Set.of(END_TOKEN)));
+        return served(GenerationDefaults.none(List.of(END_TOKEN)));
     }
 
     static ServedModel served(GenerationDefaults defaults) {
