@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class ArchitectureTest {
     @Test
-    void blocksAndHashesKnowNeitherClockThreadActorNorDevice() {
+    void blocksHashesAndIndexKnowNeitherClockThreadActorNorDevice() {
         var classes = new ClassFileImporter()
                 .withImportOption(new ImportOption.DoNotIncludeTests())
                 .importPackages("dev.kvasir.kvstore");
@@ -33,10 +33,25 @@ class ArchitectureTest {
                 .check(classes);
         classes()
                 .that()
+                .resideInAPackage("dev.kvasir.kvstore.index")
+                .should()
+                .onlyDependOnClassesThat()
+                .resideInAnyPackage(
+                        "dev.kvasir.kvstore.index",
+                        "dev.kvasir.kvstore.hash",
+                        "java.lang",
+                        "java.lang.runtime",
+                        "java.util",
+                        "java.util.function",
+                        "java.util.stream",
+                        "org.jspecify.annotations")
+                .check(classes);
+        classes()
+                .that()
                 .resideInAPackage("dev.kvasir.kvstore.hash")
                 .should()
                 .onlyDependOnClassesThat()
-                .resideOutsideOfPackage("dev.kvasir.kvstore.block")
+                .resideOutsideOfPackages("dev.kvasir.kvstore.block", "dev.kvasir.kvstore.index")
                 .check(classes);
     }
 }
