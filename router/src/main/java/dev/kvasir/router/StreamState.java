@@ -20,9 +20,9 @@ import java.util.stream.IntStream;
  * actor. Each token is taken exactly once and in order: what was seen before is dropped, and a gap fails the request,
  * because text with a hole is worse than none.
  */
-final class StreamState {
+public final class StreamState {
     /** What the owner is to do, in order. */
-    sealed interface Effect {
+    public sealed interface Effect {
         record Emit(OutputEvent event) implements Effect {}
 
         /** Tell the worker that no more of this output is wanted. */
@@ -36,7 +36,7 @@ final class StreamState {
     private boolean ended;
     private int cachedTokens;
 
-    StreamState(ValidRequest request) {
+    public StreamState(ValidRequest request) {
         this.request = request;
         this.outputs = IntStream.range(0, request.generation().sampling().n())
                 .mapToObj(i -> new OutputState(i, request))
@@ -44,11 +44,11 @@ final class StreamState {
     }
 
     /** All outputs have finished, or the request has failed; nothing more will come of it. */
-    boolean ended() {
+    public boolean ended() {
         return ended;
     }
 
-    List<Effect> accept(StreamEvent event) {
+    public List<Effect> accept(StreamEvent event) {
         if (ended || !event.requestId().equals(request.generation().id())) {
             return List.of();
         }
@@ -62,7 +62,7 @@ final class StreamState {
     }
 
     /** The request cannot go on, for a reason outside of the worker's messages. */
-    List<Effect> fail(Failure failure) {
+    public List<Effect> fail(Failure failure) {
         if (ended) {
             return List.of();
         }

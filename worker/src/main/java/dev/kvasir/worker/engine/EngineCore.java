@@ -389,8 +389,8 @@ public final class EngineCore {
         return cache;
     }
 
-    /** Live sequences, for tests; of the engine's thread. */
-    Iterable<Sequence> sequences() {
+    /** Live sequences, for tests and simulations; of the engine's thread. */
+    public Iterable<Sequence> sequences() {
         return owners.keySet();
     }
 }
