@@ -56,10 +56,11 @@ final class ModelFlags {
 
     @Option(
             names = "--deterministic",
-            paramLabel = "BOOL",
+            paramLabel = "WHEN",
             arity = "0..1",
             fallbackValue = "true",
-            description = "Same tokens whatever else runs beside a request.")
+            description =
+                    "Same tokens whatever else runs beside a request: true, false, or auto, where it costs little.")
     private @Nullable String deterministic;
 
     @Option(

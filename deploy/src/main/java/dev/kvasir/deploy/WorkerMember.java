@@ -67,7 +67,11 @@ final class WorkerMember {
             KvasirConfig config, ModelFolder folder, ActorSystem<?> system, StartReport report) {
         var options = new CpuOptions(
                 Runtime.getRuntime().availableProcessors(),
-                config.worker().deterministic() ? Determinism.DETERMINISTIC : Determinism.FAST,
+                switch (config.worker().deterministic()) {
+                    case AUTO -> Determinism.AUTO;
+                    case TRUE -> Determinism.DETERMINISTIC;
+                    case FALSE -> Determinism.FAST;
+                },
                 config.dataDir().resolve("native"));
         var loader = WorkerFactory.loader(
                 system,

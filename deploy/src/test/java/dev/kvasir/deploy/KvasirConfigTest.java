@@ -73,7 +73,7 @@ final class KvasirConfigTest {
         assertThat(config.worker().sequencesMax()).isEqualTo(3);
         assertThat(config.worker().kvType()).isEqualTo(WorkerConfig.KvType.F32);
         assertThat(config.worker().seed()).isEqualTo(5);
-        assertThat(config.worker().deterministic()).isFalse();
+        assertThat(config.worker().deterministic()).isEqualTo(WorkerConfig.Deterministic.FALSE);
         assertThat(config.router().host()).isEqualTo("0.0.0.0");
         assertThat(config.router().httpPort()).isEqualTo(1);
         assertThat(config.router().grpcPort()).isEqualTo(2);

@@ -23,7 +23,7 @@ import java.util.Optional;
  * @param prefixCaching whether KV blocks are reused between requests
  * @param priorityAging waiting time that makes up for one step of priority
  * @param seed of dummy weights
- * @param deterministic same tokens whatever runs beside a request
+ * @param deterministic whether tokens are the same whatever runs beside a request
  */
 public record WorkerConfig(
         int blockSize,
@@ -40,7 +40,7 @@ public record WorkerConfig(
         Device device,
         LoadFormat loadFormat,
         long seed,
-        boolean deterministic) {
+        Deterministic deterministic) {
 
     /** Stored type of keys and values; AUTO is that of the model's weights. */
     public enum KvType {
@@ -67,6 +67,13 @@ public record WorkerConfig(
         DUMMY
     }
 
+    /** Same tokens whatever runs beside a request; AUTO where that costs little. */
+    public enum Deterministic {
+        AUTO,
+        TRUE,
+        FALSE
+    }
+
     private static final String SECTION = "kvasir.worker.";
     private static final Config DEFAULTS = ConfigFactory.parseMap(Map.ofEntries(
             Map.entry("block-size", 16),
@@ -83,7 +90,7 @@ public record WorkerConfig(
             Map.entry("device", "auto"),
             Map.entry("load-format", "auto"),
             Map.entry("seed", 0),
-            Map.entry("deterministic", true)));
+            Map.entry("deterministic", "auto")));
 
     public WorkerConfig {
         between("block-size", blockSize, 1, 1024);
@@ -128,7 +135,7 @@ public record WorkerConfig(
                 device(config),
                 word(config, "load-format", LoadFormat.class),
                 config.getLong("seed"),
-                config.getBoolean("deterministic"));
+                word(config, "deterministic", Deterministic.class));
     }
 
     private static Device device(Config config) {

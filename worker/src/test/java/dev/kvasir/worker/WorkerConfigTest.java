@@ -33,7 +33,7 @@ class WorkerConfigTest {
                         WorkerConfig.Device.AUTO,
                         WorkerConfig.LoadFormat.AUTO,
                         0,
-                        true));
+                        WorkerConfig.Deterministic.AUTO));
     }
 
     @Test
@@ -70,7 +70,7 @@ class WorkerConfigTest {
                         WorkerConfig.Device.CPU,
                         WorkerConfig.LoadFormat.DUMMY,
                         9,
-                        false));
+                        WorkerConfig.Deterministic.FALSE));
         assertThat(WorkerConfig.KvType.BF16.dtype()).contains(DType.BF16);
         assertThat(WorkerConfig.KvType.AUTO.dtype()).isEmpty();
     }
@@ -89,6 +89,7 @@ class WorkerConfigTest {
                 "priority-aging = -1 s | kvasir.worker.priority-aging is PT-1S but must be between 0 and 24 hours",
                 "kv-cache-dtype = fp8 | kvasir.worker.kv-cache-dtype is fp8 but must be one of [auto, f32, f16, bf16]",
                 "device = cuda | kvasir.worker.device is cuda but must be auto or cpu: this build has no CUDA kernels",
+                "deterministic = maybe | kvasir.worker.deterministic is maybe but must be one of [auto, true, false]",
                 "load-format = pt | kvasir.worker.load-format is pt but must be one of [auto, dummy]",
             })
     void whatCannotBeIsRefusedNamingKeyValueAndLimit(String text, String message) {

@@ -56,12 +56,12 @@ public final class CpuKernels implements Kernels {
                 var library = Onednn.load(options.cache());
                 if (library.multipliesBf16()) {
                     onednn = new OnednnMultiply(library, threads);
-                    products += ", oneDNN bf16";
+                    products += ", oneDNN bf16, not deterministic";
                 } else {
-                    products += ", no oneDNN: the processor does not multiply bf16";
+                    products += ", deterministic, no oneDNN: the processor does not multiply bf16";
                 }
             } catch (IOException e) {
-                products += ", no oneDNN: " + e.getMessage();
+                products += ", deterministic, no oneDNN: " + e.getMessage();
             }
         }
         this.onednn = onednn;

@@ -176,9 +176,9 @@ final class Multiply implements WorkerThreads.Parts {
         Arrays.fill(array, sums, sums + tiles * DotTiles.ACCUMULATORS, 0);
         for (int k = 0; k < width; k += STRETCH) {
             int length = Math.min(STRETCH, width - k);
-            expand(output, count, k, array, weights);
             int x = inputAt(from / DotTiles.ROWS, k);
-            for (int tile = 0; tile < tiles; tile++) {
+            int done = expand(output, count, k, x, array, weights, sums);
+            for (int tile = done; tile < tiles; tile++) {
                 DotTiles.add(
                         inputs.array(),
                         x + tile * DotTiles.ROWS * length,
@@ -189,24 +189,36 @@ final class Multiply implements WorkerThreads.Parts {
             }
         }
         for (int row = from; row < to; row++) {
-            for (int i = 0; i < count; i++) {
-                put(
-                        firstRow + row,
-                        output + i,
-                        DotTiles.sum(array, sums + ((row - from) * DotTiles.OUTPUTS + i) * LANES));
-            }
+            put(row, output, count, array, sums + (row - from) * DotTiles.OUTPUTS * LANES);
         }
     }
 
-    private void expand(int output, int count, int k, float[] array, int at) {
+    /** Expands weights at k; the usual ones along with a first tile, of which it returns how many it computed. */
+    private int expand(int output, int count, int k, int x, float[] array, int at, int sums) {
         int columns = Math.min(STRETCH, weight.columns() - k);
         if (weight.dtype() == DType.BF16 && count == DotTiles.OUTPUTS && columns % PAIR == 0) {
-            Packing.fourBf16(weight.row(output) + 2L * k, weight.rowBytes(), columns / PAIR, array, at);
-            return;
+            long from = weight.row(output) + 2L * k;
+            ExpandingTile.add(inputs.array(), x, from, weight.rowBytes(), columns / PAIR, array, at, sums);
+            return 1;
         }
         for (int i = 0; i < count; i++) {
             long from = weight.row(output + i) + (long) k * weight.dtype().bytes();
             Packing.stored(weight.dtype(), from, columns, array, at + i * LANES, DotTiles.OUTPUTS * LANES);
+        }
+        return 0;
+    }
+
+    /** Some outputs of a row from their accumulators. */
+    private void put(int row, int output, int count, float[] sums, int at) {
+        if (bias != null || accumulate) {
+            for (int i = 0; i < count; i++) {
+                put(firstRow + row, output + i, DotTiles.sum(sums, at + i * LANES));
+            }
+            return;
+        }
+        long to = out.row(firstRow + row) + 4L * output;
+        for (int i = 0; i < count; i++) {
+            Memory.set(to + 4L * i, DotTiles.sum(sums, at + i * LANES));
         }
     }
 

@@ -12,8 +12,8 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
 /**
- * The native libraries of the oneDNN jar and its neighbour as files, unpacked once into a cache folder. A digest beside each file tells on
- * later starts whether it is whole; several processes may do this at a time.
+ * The native libraries of the oneDNN jar and of the one it is linked against as files, unpacked once into a cache folder. A
+ * digest beside each file tells on later starts whether it is whole; several processes may do this at a time.
  */
 final class OnednnFiles {
     private final Path folder;

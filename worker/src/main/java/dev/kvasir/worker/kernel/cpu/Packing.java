@@ -89,29 +89,6 @@ final class Packing {
         }
     }
 
-    /** Four rows side by side, as tiles want them: the usual case, in a loop without multiplications or strides. */
-    static void fourBf16(long from, long rowBytes, int pairs, float[] to, int at) {
-        long from1 = from + rowBytes;
-        long from2 = from1 + rowBytes;
-        long from3 = from2 + rowBytes;
-        for (int g = 0; g < pairs; g++) {
-            long offset = 4L * LANES * g;
-            int place = at + 8 * LANES * g;
-            var row0 = Memory.loadInts(from + offset);
-            var row1 = Memory.loadInts(from1 + offset);
-            var row2 = Memory.loadInts(from2 + offset);
-            var row3 = Memory.loadInts(from3 + offset);
-            row0.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(to, place);
-            row1.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(to, place + LANES);
-            row2.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(to, place + 2 * LANES);
-            row3.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(to, place + 3 * LANES);
-            row0.and(0xffff_0000).reinterpretAsFloats().intoArray(to, place + 4 * LANES);
-            row1.and(0xffff_0000).reinterpretAsFloats().intoArray(to, place + 5 * LANES);
-            row2.and(0xffff_0000).reinterpretAsFloats().intoArray(to, place + 6 * LANES);
-            row3.and(0xffff_0000).reinterpretAsFloats().intoArray(to, place + 7 * LANES);
-        }
-    }
-
     private static void bf16(long from, int pairs, float[] to, int at, int step) {
         for (int g = 0; g < pairs; g++) {
             var both = Memory.loadInts(from + 4L * LANES * g);

@@ -47,11 +47,13 @@ final class CpuKernelsTest {
     }
 
     @Test
-    void descriptionSaysWhetherOnednnIsUsed() {
+    void descriptionSaysWhetherOnednnIsUsedAndResultsAreDeterministic() {
         try (var fast = TestKernels.fast(2);
+                var auto = TestKernels.auto(2);
                 var deterministic = TestKernels.deterministic(2)) {
             assertThat(fast.describe()).contains("oneDNN").contains("2 threads");
-            assertThat(deterministic.describe()).contains("deterministic").doesNotContain("oneDNN");
+            assertThat(auto.describe()).containsAnyOf("oneDNN bf16, not deterministic", ", deterministic, no oneDNN");
+            assertThat(deterministic.describe()).contains(", deterministic").doesNotContain("oneDNN");
         }
     }
 }

@@ -10,6 +10,10 @@ final class TestKernels {
         return new CpuKernels(new CpuOptions(threads, Determinism.DETERMINISTIC, cache()));
     }
 
+    static CpuKernels auto(int threads) {
+        return new CpuKernels(new CpuOptions(threads, Determinism.AUTO, cache()));
+    }
+
     /** With oneDNN where the processor has use for it. */
     static CpuKernels fast(int threads) {
         return new CpuKernels(new CpuOptions(threads, Determinism.FAST, cache()));
