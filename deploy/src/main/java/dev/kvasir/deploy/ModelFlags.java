@@ -64,6 +64,12 @@ final class ModelFlags {
     private @Nullable String deterministic;
 
     @Option(
+            names = "--packed-weights-max",
+            paramLabel = "SIZE",
+            description = "Most memory for weights in oneDNN's order, where it multiplies bf16, such as 2GiB.")
+    private @Nullable String packedWeightsMax;
+
+    @Option(
             names = "--num-kv-blocks",
             paramLabel = "N",
             description = "KV blocks (default: as many as memory settings allow).")
@@ -102,6 +108,7 @@ final class ModelFlags {
         put(given, "--device", "kvasir.worker.device", device);
         put(given, "--load-format", "kvasir.worker.load-format", loadFormat);
         put(given, "--deterministic", "kvasir.worker.deterministic", deterministic);
+        put(given, "--packed-weights-max", "kvasir.worker.packed-weights-max", packedWeightsMax);
         put(given, "--num-kv-blocks", "kvasir.worker.num-kv-blocks", kvBlocks);
         put(given, "--kv-memory-fraction", "kvasir.worker.kv-memory-fraction", kvMemoryFraction);
         put(given, "--kv-memory-max", "kvasir.worker.kv-memory-max", kvMemoryMax);

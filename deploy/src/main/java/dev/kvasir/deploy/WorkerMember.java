@@ -72,6 +72,7 @@ final class WorkerMember {
                     case TRUE -> Determinism.DETERMINISTIC;
                     case FALSE -> Determinism.FAST;
                 },
+                config.worker().packedWeightsMax(),
                 config.dataDir().resolve("native"));
         var loader = WorkerFactory.loader(
                 system,

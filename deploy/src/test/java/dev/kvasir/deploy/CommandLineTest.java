@@ -38,7 +38,14 @@ final class CommandLineTest {
                 .contains("--block-size", "--max-num-seqs", "--max-num-batched-tokens", "--kv-cache-dtype", "--device")
                 .contains(
                         "--seed", "--load-format", "--deterministic", "--cluster-host", "--cluster-port", "--data-dir")
-                .contains("--roles", "--join", "--ready-file", "--num-kv-blocks", "--config", "--verbose");
+                .contains(
+                        "--packed-weights-max",
+                        "--roles",
+                        "--join",
+                        "--ready-file",
+                        "--num-kv-blocks",
+                        "--config",
+                        "--verbose");
     }
 
     @Test

@@ -23,6 +23,7 @@ import java.util.Optional;
  * @param prefixCaching whether KV blocks are reused between requests
  * @param priorityAging waiting time that makes up for one step of priority
  * @param seed of dummy weights
+ * @param packedWeightsMax most bytes of weights kept a second time, in the order that oneDNN multiplies from
  * @param deterministic whether tokens are the same whatever runs beside a request
  */
 public record WorkerConfig(
@@ -40,6 +41,7 @@ public record WorkerConfig(
         Device device,
         LoadFormat loadFormat,
         long seed,
+        long packedWeightsMax,
         Deterministic deterministic) {
 
     /** Stored type of keys and values; AUTO is that of the model's weights. */
@@ -90,6 +92,7 @@ public record WorkerConfig(
             Map.entry("device", "auto"),
             Map.entry("load-format", "auto"),
             Map.entry("seed", 0),
+            Map.entry("packed-weights-max", "4 GiB"),
             Map.entry("deterministic", "auto")));
 
     public WorkerConfig {
@@ -104,6 +107,7 @@ public record WorkerConfig(
                 "max-num-batched-tokens",
                 batchedTokensMax,
                 "in [max-num-seqs (" + sequencesMax + "), 65536]");
+        between("packed-weights-max", packedWeightsMax, 0, Long.MAX_VALUE);
         between("max-waiting-requests", waitingMax, 0, 65_536);
         require(
                 !priorityAging.isNegative() && priorityAging.toHours() < 24,
@@ -135,6 +139,7 @@ public record WorkerConfig(
                 device(config),
                 word(config, "load-format", LoadFormat.class),
                 config.getLong("seed"),
+                config.getBytes("packed-weights-max"),
                 word(config, "deterministic", Deterministic.class));
     }
 

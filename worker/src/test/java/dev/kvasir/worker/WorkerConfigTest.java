@@ -33,6 +33,7 @@ class WorkerConfigTest {
                         WorkerConfig.Device.AUTO,
                         WorkerConfig.LoadFormat.AUTO,
                         0,
+                        4L << 30,
                         WorkerConfig.Deterministic.AUTO));
     }
 
@@ -53,6 +54,7 @@ class WorkerConfigTest {
                                 device = cpu
                                 load-format = Dummy
                                 seed = 9
+                                packed-weights-max = 5 MiB
                                 deterministic = false
                                 """))
                 .isEqualTo(new WorkerConfig(
@@ -70,6 +72,7 @@ class WorkerConfigTest {
                         WorkerConfig.Device.CPU,
                         WorkerConfig.LoadFormat.DUMMY,
                         9,
+                        5 << 20,
                         WorkerConfig.Deterministic.FALSE));
         assertThat(WorkerConfig.KvType.BF16.dtype()).contains(DType.BF16);
         assertThat(WorkerConfig.KvType.AUTO.dtype()).isEmpty();

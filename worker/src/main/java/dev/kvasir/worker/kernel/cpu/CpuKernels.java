@@ -54,8 +54,10 @@ public final class CpuKernels implements Kernels {
         } else {
             try {
                 var library = Onednn.load(options.cache());
-                if (library.multipliesBf16()) {
-                    onednn = new OnednnMultiply(library, threads);
+                if (library.multipliesBf16() && !(right(library, 0) && right(library, Integer.MAX_VALUE))) {
+                    products += ", deterministic, no oneDNN: its products are wrong on this machine";
+                } else if (library.multipliesBf16()) {
+                    onednn = new OnednnMultiply(library, threads, options.packedBytesMax());
                     products += ", oneDNN bf16, not deterministic";
                 } else {
                     products += ", deterministic, no oneDNN: the processor does not multiply bf16";
@@ -66,6 +68,14 @@ public final class CpuKernels implements Kernels {
         }
         this.onednn = onednn;
         this.products = products;
+    }
+
+    private boolean right(Onednn library, long packedBytesMax) {
+        try (var tested = new OnednnMultiply(library, threads, packedBytesMax)) {
+            return ProductCheck.agree(
+                    (out, in, rows, weight) -> tested.run(out, in, rows, weight, null, false),
+                    (out, in, rows, weight) -> multiply.run(out, in, rows, weight, null, false));
+        }
     }
 
     @Override
@@ -113,7 +123,7 @@ public final class CpuKernels implements Kernels {
             KernelShapes.bias(out, bias);
         }
         var cpuBias = bias == null ? null : cpu(bias);
-        if (onednn != null && OnednnMultiply.takes(cpu(weight), rows)) {
+        if (onednn != null && onednn.takes(cpu(weight), rows)) {
             onednn.run(cpu(out), cpu(in), rows, cpu(weight), cpuBias, accumulate);
         } else {
             multiply.run(cpu(out), cpu(in), rows, cpu(weight), cpuBias, accumulate);

@@ -29,38 +29,57 @@ final class Onednn {
     static final int ARGUMENT_SOURCE = 1;
     static final int ARGUMENT_DESTINATION = 17;
     static final int ARGUMENT_WEIGHTS = 33;
+    static final int ARGUMENT_SCRATCHPAD = 80;
 
     private static final int ENGINE_CPU = 1;
+    private static final int FORMAT_ANY = 1;
+    private static final int QUERY_WEIGHTS = 131;
+    private static final int QUERY_SCRATCHPAD = 136;
+    private static final int SCRATCHPAD_OF_THE_CALLER = 1;
     private static final int STREAM_IN_ORDER = 1;
     private static final int ISA_AVX512_BF16 = 0xe7;
 
     private final SymbolLookup library;
     private final MethodHandle descriptorCreate;
+    private final MethodHandle descriptorCreateAny;
+    private final MethodHandle descriptorClone;
     private final MethodHandle descriptorDestroy;
+    private final MethodHandle descriptorSize;
+    private final MethodHandle queryDescriptor;
+    private final MethodHandle reorderCreate;
     private final MethodHandle memoryCreate;
     private final MethodHandle memoryDestroy;
     private final MethodHandle memorySetAddress;
     private final MethodHandle matmulCreate;
-    private final MethodHandle matmulDestroy;
+    private final MethodHandle descriptionDestroy;
     private final MethodHandle primitiveCreate;
     private final MethodHandle primitiveExecute;
     private final MethodHandle primitiveDestroy;
     private final MethodHandle streamCreate;
     private final MethodHandle sgemm;
     private final int isa;
+    private final MemorySegment attributes;
     private final MemorySegment engine;
 
     private Onednn(SymbolLookup library) throws Throwable {
         this.library = library;
         descriptorCreate =
                 status("dnnl_memory_desc_create_with_strides", ADDRESS, JAVA_INT, ADDRESS, JAVA_INT, ADDRESS);
+        descriptorCreateAny =
+                status("dnnl_memory_desc_create_with_tag", ADDRESS, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
+        descriptorClone = status("dnnl_memory_desc_clone", ADDRESS, ADDRESS);
         descriptorDestroy = status("dnnl_memory_desc_destroy", ADDRESS);
+        descriptorSize = function("dnnl_memory_desc_get_size", FunctionDescriptor.of(JAVA_LONG, ADDRESS));
+        queryDescriptor =
+                function("dnnl_primitive_desc_query_md", FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_INT, JAVA_INT));
+        reorderCreate =
+                status("dnnl_reorder_primitive_desc_create", ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
         memoryCreate = status("dnnl_memory_create", ADDRESS, ADDRESS, ADDRESS, ADDRESS);
         memoryDestroy = status("dnnl_memory_destroy", ADDRESS);
         memorySetAddress = status("dnnl_memory_set_data_handle", ADDRESS, ADDRESS);
         matmulCreate = status(
                 "dnnl_matmul_primitive_desc_create", ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
-        matmulDestroy = status("dnnl_primitive_desc_destroy", ADDRESS);
+        descriptionDestroy = status("dnnl_primitive_desc_destroy", ADDRESS);
         primitiveCreate = status("dnnl_primitive_create", ADDRESS, ADDRESS);
         primitiveExecute = status("dnnl_primitive_execute", ADDRESS, ADDRESS, JAVA_INT, ADDRESS);
         primitiveDestroy = status("dnnl_primitive_destroy", ADDRESS);
@@ -81,6 +100,7 @@ final class Onednn {
                 ADDRESS,
                 JAVA_LONG);
         isa = (int) status("dnnl_get_effective_cpu_isa").invokeExact();
+        attributes = attributes();
         engine = create(status("dnnl_engine_create", ADDRESS, JAVA_INT, JAVA_LONG));
     }
 
@@ -117,9 +137,22 @@ final class Onednn {
     }
 
     private MethodHandle status(String function, MemoryLayout... arguments) {
+        return function(function, FunctionDescriptor.of(JAVA_INT, arguments));
+    }
+
+    private MethodHandle function(String function, FunctionDescriptor signature) {
         var address = library.find(function)
                 .orElseThrow(() -> new IllegalStateException("no function " + function + " in the library"));
-        return Linker.nativeLinker().downcallHandle(address, FunctionDescriptor.of(JAVA_INT, arguments));
+        return Linker.nativeLinker().downcallHandle(address, signature);
+    }
+
+    /** By default threads that run one primitive at a time share its working memory, and spoil it for each other. */
+    private MemorySegment attributes() {
+        var create = status("dnnl_primitive_attr_create", ADDRESS);
+        var setScratchpadMode = status("dnnl_primitive_attr_set_scratchpad_mode", ADDRESS, JAVA_INT);
+        var attributes = call(result -> (int) create.invokeExact(result), "attributes");
+        run(() -> (int) setScratchpadMode.invokeExact(attributes, SCRATCHPAD_OF_THE_CALLER), "scratchpad mode");
+        return attributes;
     }
 
     private static MemorySegment create(MethodHandle engineCreate) throws Throwable {
@@ -152,6 +185,24 @@ final class Onednn {
         }
     }
 
+    /** Rows and columns in whatever order suits an operation best. */
+    MemorySegment anyDescriptor(int rows, int columns, int type) {
+        try (var arena = Arena.ofConfined()) {
+            var sizes = arena.allocateFrom(JAVA_LONG, rows, columns);
+            return call(
+                    result -> (int) descriptorCreateAny.invokeExact(result, 2, sizes, type, FORMAT_ANY),
+                    "descriptor of any order");
+        }
+    }
+
+    long bytes(MemorySegment descriptor) {
+        try {
+            return (long) descriptorSize.invokeExact(descriptor);
+        } catch (Throwable e) {
+            throw new IllegalStateException("oneDNN descriptor size", e);
+        }
+    }
+
     void destroyDescriptor(MemorySegment descriptor) {
         run(() -> (int) descriptorDestroy.invokeExact(descriptor), "destroy descriptor");
     }
@@ -166,12 +217,49 @@ final class Onednn {
     }
 
     MemorySegment matmul(MemorySegment source, MemorySegment weights, MemorySegment destination) {
+        return primitive(matmulDescription(source, weights, destination), "matmul");
+    }
+
+    /** The order that a product chooses for weights of any order. */
+    MemorySegment chosenWeights(MemorySegment source, MemorySegment any, MemorySegment destination) {
+        return asked(source, any, destination, QUERY_WEIGHTS);
+    }
+
+    /** The working memory that a product needs in each call. */
+    MemorySegment scratchpad(MemorySegment source, MemorySegment weights, MemorySegment destination) {
+        return asked(source, weights, destination, QUERY_SCRATCHPAD);
+    }
+
+    private MemorySegment asked(MemorySegment source, MemorySegment weights, MemorySegment destination, int query) {
+        var description = matmulDescription(source, weights, destination);
+        try {
+            var answer = (MemorySegment) queryDescriptor.invokeExact(description, query, 0);
+            return call(result -> (int) descriptorClone.invokeExact(result, answer), "clone descriptor");
+        } catch (Throwable e) {
+            throw new IllegalStateException("oneDNN query " + query, e);
+        } finally {
+            run(() -> (int) descriptionDestroy.invokeExact(description), "destroy matmul");
+        }
+    }
+
+    MemorySegment reorder(MemorySegment from, MemorySegment to) {
         var none = MemorySegment.NULL;
-        var description = call(
-                result -> (int) matmulCreate.invokeExact(result, engine, source, weights, none, destination, none),
+        var description =
+                call(result -> (int) reorderCreate.invokeExact(result, from, engine, to, engine, none), "reorder");
+        return primitive(description, "reorder");
+    }
+
+    private MemorySegment matmulDescription(MemorySegment source, MemorySegment weights, MemorySegment destination) {
+        var none = MemorySegment.NULL;
+        return call(
+                result ->
+                        (int) matmulCreate.invokeExact(result, engine, source, weights, none, destination, attributes),
                 "matmul");
-        var primitive = call(result -> (int) primitiveCreate.invokeExact(result, description), "matmul primitive");
-        run(() -> (int) matmulDestroy.invokeExact(description), "destroy matmul");
+    }
+
+    private MemorySegment primitive(MemorySegment description, String what) {
+        var primitive = call(result -> (int) primitiveCreate.invokeExact(result, description), what + " primitive");
+        run(() -> (int) descriptionDestroy.invokeExact(description), "destroy " + what);
         return primitive;
     }
 

@@ -18,7 +18,7 @@ import java.util.stream.IntStream;
 /**
  * Products of the shapes of Llama 1.1B and attention, against this machine's ceilings.
  *
- * <p>Arguments: threads, and {@code deterministic} or {@code fast}.
+ * <p>Arguments as of {@link BenchmarkArguments}.
  */
 final class CpuKernelBenchmark {
     private static final int[][] SHAPES = {{2048, 2048}, {5632, 2048}, {2048, 5632}, {256, 2048}, {32000, 2048}};
@@ -39,22 +39,16 @@ final class CpuKernelBenchmark {
     }
 
     public static void main(String[] arguments) throws IOException {
-        int threadCount = arguments.length > 0
-                ? Integer.parseInt(arguments[0])
-                : Runtime.getRuntime().availableProcessors();
-        var determinism = arguments.length > 1 && arguments[1].equals("deterministic")
-                ? Determinism.DETERMINISTIC
-                : Determinism.FAST;
-        var cache = CpuOptions.defaults().cache();
-        try (var kernels = new CpuKernels(new CpuOptions(threadCount, determinism, cache))) {
+        var options = BenchmarkArguments.options(arguments);
+        try (var kernels = new CpuKernels(options)) {
             System.out.println(kernels.describe());
-            var benchmark = new CpuKernelBenchmark(kernels, threadCount);
+            var benchmark = new CpuKernelBenchmark(kernels, options.threads());
             System.out.printf(
                     "ceilings: %.1f GB/s, %.0f GFLOP/s f32%n",
                     benchmark.measurement.bandwidth() * 1e-9, benchmark.measurement.peakFlops() * 1e-9);
             benchmark.products();
             benchmark.attention();
-            benchmark.floatProductsOfOnednn(cache);
+            benchmark.floatProductsOfOnednn(options.cache());
             benchmark.overhead();
         }
     }

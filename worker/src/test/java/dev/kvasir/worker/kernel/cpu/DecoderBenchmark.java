@@ -16,7 +16,7 @@ import java.util.stream.IntStream;
  * Tokens per second of the Llama 1.1B geometry with random bf16 weights: generation for 1 and 16 sequences at context 128,
  * and a prompt of 512 tokens, against what bandwidth and arithmetic allow, with the mean milliseconds of each operation.
  *
- * <p>Arguments: threads, and {@code deterministic} or {@code fast}.
+ * <p>Arguments as of {@link BenchmarkArguments}, then rounds of generation.
  */
 final class DecoderBenchmark {
     private static final String CONFIG = """
@@ -32,7 +32,6 @@ final class DecoderBenchmark {
 
     private static final double LAYER_PARAMETERS = PARAMETERS - 32000.0 * 2048;
     private static final int CONTEXT = 128;
-    private static final int ROUNDS = 5;
 
     private final TimedKernels kernels;
     private final Decoder decoder;
@@ -47,38 +46,33 @@ final class DecoderBenchmark {
     }
 
     public static void main(String[] arguments) throws IOException {
-        int threads = arguments.length > 0
-                ? Integer.parseInt(arguments[0])
-                : Runtime.getRuntime().availableProcessors();
-        var determinism = arguments.length > 1 && arguments[1].equals("deterministic")
-                ? Determinism.DETERMINISTIC
-                : Determinism.FAST;
+        var options = BenchmarkArguments.options(arguments);
+        int rounds = arguments.length > 2 ? Integer.parseInt(arguments[2]) : 5;
         var folder = Files.createTempDirectory("llama-1.1b");
         Files.writeString(folder.resolve("config.json"), CONFIG);
         var model = ModelFolder.open(folder);
         try (var weights = model.dummyWeights(DType.BF16, 1, LoadProgress.NONE);
-                var kernels = new TimedKernels(new CpuKernels(new CpuOptions(
-                        threads, determinism, CpuOptions.defaults().cache())))) {
+                var kernels = new TimedKernels(new CpuKernels(options))) {
             System.out.println(kernels.describe());
             var decoder = Decoder.load(kernels, model.config(), weights, new DecoderLimits(512, 16, 2048));
             var kv = kernels.allocateKv(decoder.layout(16, DType.BF16), 16 * 33);
-            new DecoderBenchmark(kernels, decoder, kv, threads).run();
+            new DecoderBenchmark(kernels, decoder, kv, options.threads()).run(rounds);
         }
         Files.delete(folder.resolve("config.json"));
         Files.delete(folder);
     }
 
-    private void run() {
+    private void run(int rounds) {
         compare("prompt of 512", 512, LAYER_PARAMETERS, () -> step(1, 0, 512), 2);
         // In turns, so that what disturbs the machine disturbs both.
-        var ratios = new double[ROUNDS];
-        for (int round = 0; round < ROUNDS; round++) {
+        var ratios = new double[rounds];
+        for (int round = 0; round < rounds; round++) {
             double one = compare("1 sequence", 1, PARAMETERS, () -> step(1, CONTEXT, CONTEXT + 1), 7);
             double sixteen = compare("16 sequences", 16, PARAMETERS, () -> step(16, CONTEXT, CONTEXT + 1), 3);
             ratios[round] = 16 * one / sixteen;
         }
         Arrays.sort(ratios);
-        System.out.printf("16 sequences give %.2f times the tokens/s of one (median)%n", ratios[ROUNDS / 2]);
+        System.out.printf("16 sequences give %.2f times the tokens/s of one (median)%n", ratios[rounds / 2]);
     }
 
     /** Median seconds of a step; ceilings are measured before and after. */
