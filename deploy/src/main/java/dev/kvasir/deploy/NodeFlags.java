@@ -20,6 +20,13 @@ final class NodeFlags {
     @Option(names = "--grpc-port", paramLabel = "PORT", description = "gRPC port; 0 takes a free one (default: 50051).")
     private @Nullable String grpcPort;
 
+    @Option(
+            names = "--placement",
+            paramLabel = "POLICY",
+            description = "How a worker is chosen for each request: cost, round-robin, least-loaded, bounded-hash,"
+                    + " longest-prefix or prefix-threshold (default: cost).")
+    private @Nullable String placement;
+
     @Option(names = "--roles", paramLabel = "ROLE,...", description = "router, worker or both (default: both).")
     private @Nullable String roles;
 
@@ -56,6 +63,7 @@ final class NodeFlags {
         ModelFlags.put(given, "--host", "kvasir.router.host", host);
         ModelFlags.put(given, "--port", "kvasir.router.http-port", port);
         ModelFlags.put(given, "--grpc-port", "kvasir.router.grpc-port", grpcPort);
+        ModelFlags.put(given, "--placement", "kvasir.router.placement", placement);
         ModelFlags.put(given, "--roles", "kvasir.roles", roles);
         ModelFlags.put(given, "--join", "kvasir.cluster.join", join);
         ModelFlags.put(given, "--cluster-host", "kvasir.cluster.host", clusterHost);

@@ -2,7 +2,6 @@ package dev.kvasir.router;
 
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.Limits;
-import dev.kvasir.router.placement.LeastLoaded;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -48,7 +47,12 @@ public final class Frontend {
             ActorSystem<?> system, RouterConfig config, List<ServedModel> models, PrometheusRegistry registry) {
         var status = new ClusterStatus();
         var setup = new Router.Setup(
-                config, models, new LeastLoaded(), new SplittableRandom(), new RouterMetrics(registry, models), status);
+                config,
+                models,
+                config.placement().create(),
+                new SplittableRandom(),
+                new RouterMetrics(registry, models),
+                status);
         var router = system.systemActorOf(Router.create(setup), "kvasir-router", Props.empty());
         return new Frontend(config, models, router, status, Members.of(system));
     }
@@ -115,7 +119,7 @@ public final class Frontend {
         try {
             var request = RequestRules.validate(draft, model, random);
             var response = new ResponseStream(request, slots::release);
-            router.tell(new Router.Open(request, response, deadline(timeout)));
+            router.tell(new Router.Open(request, PromptHashes.of(request, status), response, deadline(timeout)));
             opened = true;
             return response;
         } finally {

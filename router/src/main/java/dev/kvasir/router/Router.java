@@ -1,5 +1,6 @@
 package dev.kvasir.router;
 
+import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.protocol.WorkerProtocol.Description;
@@ -36,8 +37,13 @@ public final class Router extends AbstractBehavior<Router.Command> {
 
     public sealed interface Command {}
 
-    /** Answer a request into {@code response}. */
-    record Open(ValidRequest request, ResponseStream response, Duration deadline) implements Command {}
+    /**
+     * Answer a request into {@code response}.
+     *
+     * @param prompt names of the prompt's blocks; empty where they could not be told
+     */
+    record Open(ValidRequest request, HashChain prompt, ResponseStream response, Duration deadline)
+            implements Command {}
 
     private record Listed(Receptionist.Listing listing) implements Command {}
 
@@ -76,7 +82,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
     private Router(Setup setup, ActorContext<Command> context) {
         super(context);
         this.setup = setup;
-        this.workers = new Workers(setup.models(), setup.status());
+        this.workers = new Workers(setup.models(), setup.status(), _ -> null);
         var listings = context.messageAdapter(Receptionist.Listing.class, Listed::new);
         context.getSystem().receptionist().tell(Receptionist.subscribe(WorkerProtocol.KEY, listings));
     }
@@ -91,18 +97,22 @@ public final class Router extends AbstractBehavior<Router.Command> {
 
     private Behavior<Command> onCommand(Command command) {
         switch (command) {
-            case Open(var request, var response, var deadline) -> open(request, response, deadline);
+            case Open open -> open(open);
             case Listed(var listing) -> listed(listing);
             case Described described -> described(described);
             case Reported(var worker, var report) -> workers.reported(worker, report);
-            case Acknowledged(var worker, var requestId) -> workers.ledger().acknowledged(worker, requestId);
+            case Acknowledged(var worker, var requestId) ->
+                workers.state().ledger().acknowledged(worker, requestId);
         }
         return this;
     }
 
-    private void open(ValidRequest request, ResponseStream response, Duration deadline) {
-        var query = query(request);
-        var decision = setup.placement().place(workers.ledger().view(), query, setup.random());
+    private void open(Open open) {
+        var request = open.request();
+        var response = open.response();
+        var query = query(request, open.prompt());
+        long now = System.nanoTime();
+        var decision = setup.placement().place(workers.state().view(query, now), query, setup.random());
         LOG.debug("Request {} ({}): {}", request.generation().id(), request.userRequestId(), decision);
         var chosen = decision.chosen().orElse(null);
         var worker = chosen == null ? null : workers.ref(chosen);
@@ -111,14 +121,14 @@ public final class Router extends AbstractBehavior<Router.Command> {
             return;
         }
         var requestId = request.generation().id().value();
-        workers.ledger().dispatched(chosen, requestId, query.tokens());
+        workers.state().dispatched(chosen, requestId, query, decision, now);
         var self = getContext().getSelf();
         var task = new TokenStream.Task(
                 request,
                 response,
                 worker,
                 chosen.toString(),
-                deadline,
+                open.deadline(),
                 () -> self.tell(new Acknowledged(chosen, requestId)));
         var stream =
                 getContext().spawn(TokenStream.create(task, setup.config(), setup.metrics()), "stream-" + requestId);
@@ -126,7 +136,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
         getContext().watch(stream);
     }
 
-    private static Query query(ValidRequest request) {
+    private static Query query(ValidRequest request, HashChain chain) {
         var generation = request.generation();
         int output = generation.sampling().maxTokens();
         int prompt = generation.prompt().length;
@@ -134,7 +144,8 @@ public final class Router extends AbstractBehavior<Router.Command> {
                 generation.model(),
                 prompt,
                 (long) output * generation.sampling().n(),
-                prompt + output);
+                prompt + output,
+                chain);
     }
 
     private static Failure noWorker(ValidRequest request, Decision decision) {
@@ -149,7 +160,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
         // Typed by path and uid alone, so the map's key type does not matter.
         var session = sessions.remove(ended.getRef().<TokenStream.Command>unsafeUpcast());
         if (session != null) {
-            workers.ledger().ended(session.workerId(), session.requestId());
+            workers.state().ended(session.requestId());
             session.response()
                     .publish(new OutputEvent.Failed(
                             Failure.of(FailureKind.INTERNAL, "the token stream of this request failed")));

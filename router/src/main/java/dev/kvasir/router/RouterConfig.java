@@ -1,6 +1,7 @@
 package dev.kvasir.router;
 
 import com.typesafe.config.Config;
+import dev.kvasir.router.placement.Policy;
 import java.time.Duration;
 
 /**
@@ -9,6 +10,7 @@ import java.time.Duration;
  * @param host address that both doors bind to
  * @param httpPort 0 for any free one
  * @param grpcPort 0 for any free one
+ * @param placement policy that chooses a worker for each request
  * @param concurrentRequestsMax requests being answered at a time; more are refused
  * @param requestTimeoutMax longest life of a request, whatever deadline its client names
  * @param acceptTimeout how long a worker may take to say that it has a request
@@ -26,6 +28,7 @@ public record RouterConfig(
         String host,
         int httpPort,
         int grpcPort,
+        Policy placement,
         int concurrentRequestsMax,
         Duration requestTimeoutMax,
         Duration acceptTimeout,
@@ -64,6 +67,7 @@ public record RouterConfig(
                 section.getString("host"),
                 section.getInt("http-port"),
                 section.getInt("grpc-port"),
+                placement(section.getString("placement")),
                 section.getInt("concurrent-requests-max"),
                 section.getDuration("request-timeout-max"),
                 section.getDuration("accept-timeout"),
@@ -76,6 +80,12 @@ public record RouterConfig(
                 section.getDuration("keep-alive-time-min"),
                 section.getDuration("handshake-timeout"),
                 section.getDuration("drain-timeout"));
+    }
+
+    private static Policy placement(String title) {
+        return Policy.of(title)
+                .orElseThrow(() -> new IllegalArgumentException("kvasir.router.placement is %s but must be one of %s"
+                        .formatted(title, String.join(", ", Policy.titles()))));
     }
 
     private static void checkPort(String key, int port) {

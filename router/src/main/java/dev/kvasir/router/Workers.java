@@ -4,8 +4,11 @@ import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.protocol.WorkerProtocol.Description;
 import dev.kvasir.protocol.WorkerProtocol.LoadReport;
 import dev.kvasir.router.ClusterStatus.WorkerStatus;
+import dev.kvasir.router.placement.ClusterState;
 import dev.kvasir.router.placement.Compatibility.Traits;
 import dev.kvasir.router.placement.LoadLedger;
+import dev.kvasir.router.placement.LoadLedger.Capacity;
+import dev.kvasir.router.placement.PrefixSource;
 import dev.kvasir.router.placement.Roster;
 import dev.kvasir.router.placement.WorkerId;
 import java.util.ArrayList;
@@ -26,7 +29,7 @@ final class Workers {
 
     private final ClusterStatus status;
     private final Roster roster;
-    private final LoadLedger ledger = new LoadLedger();
+    private final ClusterState state;
     private final Map<ActorRef<WorkerProtocol.Command>, Known> known = new HashMap<>();
     private final Map<WorkerId, Known> byId = new HashMap<>();
 
@@ -45,15 +48,16 @@ final class Workers {
         }
     }
 
-    Workers(Collection<ServedModel> models, ClusterStatus status) {
+    Workers(Collection<ServedModel> models, ClusterStatus status, PrefixSource prefixes) {
         this.status = status;
+        this.state = new ClusterState(prefixes);
         this.roster = new Roster(
                 WorkerProtocol.VERSION,
                 models.stream().collect(Collectors.toMap(ServedModel::name, ServedModel::vocabularySize)));
     }
 
-    LoadLedger ledger() {
-        return ledger;
+    ClusterState state() {
+        return state;
     }
 
     boolean isNew(ActorRef<WorkerProtocol.Command> ref) {
@@ -100,7 +104,7 @@ final class Workers {
                 report.runningSequences() + report.waitingSequences(),
                 report.freeBlocks(),
                 report.draining());
-        if (ledger.contains(worker.id) && !ledger.reported(worker.id, news)) {
+        if (state.ledger().contains(worker.id) && !state.ledger().reported(worker.id, news)) {
             return;
         }
         worker.load = report;
@@ -138,7 +142,7 @@ final class Workers {
         LOG.info("Worker {} left", worker.id);
         byId.remove(worker.id);
         roster.leave(worker.id);
-        ledger.remove(worker.id);
+        state.removed(worker.id);
         if (worker.unsubscribe != null) {
             worker.unsubscribe.run();
         }
@@ -157,9 +161,16 @@ final class Workers {
             worker.refusal = refusal.isEmpty() && !worker.reachable ? "it cannot be reached" : refusal;
             if (worker.refusal.isEmpty()) {
                 var description = worker.description;
-                ledger.join(id, description.model(), description.maxModelLength(), description.totalBlocks());
+                state.ledger()
+                        .join(
+                                id,
+                                new Capacity(
+                                        description.model(),
+                                        description.maxModelLength(),
+                                        description.blockSize(),
+                                        description.totalBlocks()));
             } else {
-                ledger.remove(id);
+                state.removed(id);
             }
         });
     }

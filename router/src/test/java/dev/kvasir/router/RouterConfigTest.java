@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import dev.kvasir.router.placement.Policy;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,6 +16,7 @@ public class RouterConfigTest {
             host = "127.0.0.1"
             http-port = 0
             grpc-port = 0
+            placement = cost
             concurrent-requests-max = 64
             request-timeout-max = 30 s
             accept-timeout = 5 s
@@ -41,6 +43,7 @@ public class RouterConfigTest {
                         "127.0.0.1",
                         0,
                         0,
+                        Policy.COST,
                         64,
                         Duration.ofSeconds(30),
                         Duration.ofSeconds(5),
@@ -58,6 +61,7 @@ public class RouterConfigTest {
     @ParameterizedTest
     @CsvSource({
         "http-port, 70000, 0..65535",
+        "placement, best, 'cost, round-robin'",
         "grpc-port, -1, 0..65535",
         "concurrent-requests-max, 0, 1..1000000",
         "request-timeout-max, 0 s, at least 1 ms",

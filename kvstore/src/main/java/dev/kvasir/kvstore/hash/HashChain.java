@@ -1,11 +1,12 @@
 package dev.kvasir.kvstore.hash;
 
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The hashes of a sequence's full blocks, in order; grows with the sequence. Each hash is computed once. A chain without
- * hasher stays empty: its blocks have no names and are never shared through the prefix cache.
+ * hasher does not grow; an empty one's blocks have no names and are never shared through the prefix cache.
  */
 public final class HashChain {
     private final @Nullable BlockHasher hasher;
@@ -23,6 +24,11 @@ public final class HashChain {
     /** An empty chain that starts from {@code root}. */
     public static HashChain of(BlockHasher hasher, BlockHash root) {
         return new HashChain(hasher, root, new BlockHash[8], 0);
+    }
+
+    /** A chain whose hashes are known already; it does not grow. */
+    public static HashChain of(List<BlockHash> hashes) {
+        return new HashChain(null, new BlockHash(0, 0), hashes.toArray(BlockHash[]::new), hashes.size());
     }
 
     /** A chain that stays empty: prefix reuse is off. */

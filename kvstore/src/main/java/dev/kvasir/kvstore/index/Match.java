@@ -27,6 +27,15 @@ public final class Match {
         return slot < 0 || slot >= deviceBlocks.length ? 0 : deviceBlocks[slot];
     }
 
+    /** The longest prefix that any holder has. */
+    public int longest() {
+        int longest = 0;
+        for (int length : blocks) {
+            longest = Math.max(longest, length);
+        }
+        return longest;
+    }
+
     int[] lengths(boolean device) {
         return device ? deviceBlocks : blocks;
     }

@@ -1,15 +1,19 @@
 package dev.kvasir.router.placement;
 
+import dev.kvasir.router.placement.ClusterView.Cached;
+import dev.kvasir.router.placement.ClusterView.WorkerView;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 
 /**
  * Where a request goes, and why.
  *
+ * @param policy that decided
  * @param chosen empty where no candidate is eligible
  * @param candidates all workers looked at
  */
-public record Decision(Optional<WorkerId> chosen, List<Candidate> candidates) {
+public record Decision(String policy, Optional<WorkerId> chosen, List<Candidate> candidates) {
     public Decision {
         candidates = List.copyOf(candidates);
     }
@@ -17,13 +21,49 @@ public record Decision(Optional<WorkerId> chosen, List<Candidate> candidates) {
     /**
      * A worker that was looked at.
      *
-     * @param cost in tokens that must be computed before the request is done; meaningless where refused
+     * @param tokens still to be computed there
+     * @param cost lowest is best; in tokens for most policies; meaningless where refused
      * @param refusal why the worker cannot take the request; empty where it can
      */
-    public record Candidate(WorkerId worker, long tokens, int requests, double cost, String refusal) {
+    public record Candidate(
+            WorkerId worker, Cached cached, long tokens, int requests, int freeBlocks, double cost, String refusal) {
+        static Candidate of(WorkerView worker, double cost, String refusal) {
+            return new Candidate(
+                    worker.id(),
+                    worker.cached(),
+                    worker.tokens(),
+                    worker.requests(),
+                    worker.freeBlocks(),
+                    cost,
+                    refusal);
+        }
+
         public boolean eligible() {
             return refusal.isEmpty();
         }
+    }
+
+    /** What the chosen worker has of the prompt. */
+    public Cached cached() {
+        return candidates.stream()
+                .filter(c -> chosen.isPresent() && c.worker().equals(chosen.get()))
+                .map(Candidate::cached)
+                .findFirst()
+                .orElse(Cached.NONE);
+    }
+
+    /** The same with the {@code count} cheapest candidates alone, the chosen one among them, so that it can be kept. */
+    public Decision shortened(int count) {
+        if (candidates.size() <= count) {
+            return this;
+        }
+        var best = candidates.stream()
+                .sorted(Comparator.comparing((Candidate c) -> !chosen.equals(Optional.of(c.worker())))
+                        .thenComparing(c -> !c.eligible())
+                        .thenComparingDouble(Candidate::cost))
+                .limit(count)
+                .toList();
+        return new Decision(policy, chosen, best);
     }
 
     /** The refusals, for a client that got no worker. */

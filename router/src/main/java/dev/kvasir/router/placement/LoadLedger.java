@@ -1,9 +1,9 @@
 package dev.kvasir.router.placement;
 
-import dev.kvasir.router.placement.ClusterView.WorkerView;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
 /**
  * What each worker has to do, counted twice: by itself, in reports, and by this router for what it has sent since. A
@@ -13,13 +13,19 @@ import java.util.TreeMap;
  * <p>Owned by one router, used on one thread.
  */
 public final class LoadLedger {
+    /** What was given to a worker so long ago counts half. */
+    static final double RECENT_HALF_LIFE_NANOS = 600e9;
+
     private final Map<WorkerId, Entry> entries = new TreeMap<>();
 
     /** A worker's own account. */
     public record Reported(long epoch, long tokens, int requests, int freeBlocks, boolean draining) {}
 
-    public void join(WorkerId id, String model, int maxModelLength, int totalBlocks) {
-        entries.putIfAbsent(id, new Entry(model, maxModelLength, totalBlocks));
+    /** What does not change in a worker's life. */
+    public record Capacity(String model, int maxModelLength, int blockSize, int totalBlocks) {}
+
+    public void join(WorkerId id, Capacity capacity) {
+        entries.computeIfAbsent(id, i -> new Entry(i, capacity));
     }
 
     public void remove(WorkerId id) {
@@ -30,10 +36,17 @@ public final class LoadLedger {
         return entries.containsKey(id);
     }
 
-    public void dispatched(WorkerId id, String requestId, long tokens) {
+    /** A request was sent that gives the worker so many tokens to compute, and has it use blocks for so many. */
+    public void dispatched(WorkerId id, String requestId, long tokens, int usedTokens, long nowNanos) {
         var entry = entries.get(id);
         if (entry != null) {
+            entry.forget(requestId);
             entry.sent.put(requestId, new Sent(tokens, false));
+            entry.sentTokens += tokens;
+            entry.recent = entry.recentAt(nowNanos) + tokens;
+            entry.recentNanos = nowNanos;
+            entry.turnover.forget(entry.capacity.totalBlocks());
+            entry.turnover.used(Math.ceilDiv(usedTokens, entry.capacity.blockSize()), nowNanos);
         }
     }
 
@@ -48,7 +61,7 @@ public final class LoadLedger {
     public void ended(WorkerId id, String requestId) {
         var entry = entries.get(id);
         if (entry != null) {
-            entry.sent.remove(requestId);
+            entry.forget(requestId);
         }
     }
 
@@ -60,42 +73,63 @@ public final class LoadLedger {
         }
         entry.reported = report;
         entry.sent.values().removeIf(Sent::acknowledged);
+        entry.sentTokens = entry.sent.values().stream().mapToLong(Sent::tokens).sum();
         return true;
     }
 
-    public ClusterView view() {
-        return new ClusterView(entries.entrySet().stream()
-                .map(e -> view(e.getKey(), e.getValue()))
-                .toList());
+    /** Gives all accounts, in the order of worker ids. */
+    void forEach(long nowNanos, Consumer<Account> action) {
+        entries.values().forEach(entry -> action.accept(entry.account(nowNanos)));
     }
 
-    private static WorkerView view(WorkerId id, Entry entry) {
-        long sentTokens = entry.sent.values().stream().mapToLong(Sent::tokens).sum();
-        return new WorkerView(
-                id,
-                entry.model,
-                entry.maxModelLength,
-                entry.reported.tokens() + sentTokens,
-                entry.reported.requests() + entry.sent.size(),
-                entry.reported.freeBlocks(),
-                entry.totalBlocks,
-                entry.reported.draining());
-    }
+    /** One worker's load at a moment. */
+    record Account(
+            WorkerId id,
+            Capacity capacity,
+            long tokens,
+            int requests,
+            double recentTokens,
+            int freeBlocks,
+            boolean draining,
+            Turnover turnover) {}
 
     private record Sent(long tokens, boolean acknowledged) {}
 
     private static final class Entry {
-        private final String model;
-        private final int maxModelLength;
-        private final int totalBlocks;
+        private final WorkerId id;
+        private final Capacity capacity;
         private final Map<String, Sent> sent = new HashMap<>();
+        private final Turnover turnover = new Turnover();
+        private long sentTokens;
+        private double recent;
+        private long recentNanos;
         private Reported reported;
 
-        Entry(String model, int maxModelLength, int totalBlocks) {
-            this.model = model;
-            this.maxModelLength = maxModelLength;
-            this.totalBlocks = totalBlocks;
-            this.reported = new Reported(Long.MIN_VALUE, 0, 0, totalBlocks, false);
+        Entry(WorkerId id, Capacity capacity) {
+            this.id = id;
+            this.capacity = capacity;
+            this.reported = new Reported(Long.MIN_VALUE, 0, 0, capacity.totalBlocks(), false);
+        }
+
+        void forget(String requestId) {
+            var gone = sent.remove(requestId);
+            sentTokens -= gone == null ? 0 : gone.tokens;
+        }
+
+        double recentAt(long nowNanos) {
+            return recent == 0 ? 0 : recent * Math.pow(0.5, (nowNanos - recentNanos) / RECENT_HALF_LIFE_NANOS);
+        }
+
+        Account account(long nowNanos) {
+            return new Account(
+                    id,
+                    capacity,
+                    reported.tokens() + sentTokens,
+                    reported.requests() + sent.size(),
+                    recentAt(nowNanos),
+                    reported.freeBlocks(),
+                    reported.draining(),
+                    turnover);
         }
     }
 }

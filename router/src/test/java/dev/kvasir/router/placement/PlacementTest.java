@@ -2,9 +2,14 @@ package dev.kvasir.router.placement;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.router.Seeds;
+import dev.kvasir.router.placement.ClusterView.Cached;
 import dev.kvasir.router.placement.ClusterView.WorkerView;
 import dev.kvasir.router.placement.Compatibility.Traits;
+import dev.kvasir.router.placement.LoadLedger.Account;
+import dev.kvasir.router.placement.LoadLedger.Capacity;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -15,11 +20,16 @@ import org.junit.jupiter.api.Test;
 class PlacementTest {
     private static final WorkerId A = new WorkerId("a:1", 1);
     private static final WorkerId B = new WorkerId("b:1", 2);
-    private static final Query QUERY = new Query("m", 100, 50, 150);
+    private static final Query QUERY = new Query("m", 100, 50, 150, HashChain.unnamed());
+    private static final Capacity CAPACITY = new Capacity("m", 1000, 16, 10);
     private static final Traits TRAITS = new Traits(1, "f00d", 16, 512, "f32");
 
     private static WorkerView worker(WorkerId id, long tokens, boolean draining) {
-        return new WorkerView(id, "m", 1000, tokens, 1, 10, 10, draining);
+        return view(id, "m", 1000, tokens, draining);
+    }
+
+    private static WorkerView view(WorkerId id, String model, int maxModelLength, long tokens, boolean draining) {
+        return new WorkerView(id, model, maxModelLength, 16, tokens, 1, 0, 10, 10, draining, Cached.NONE, 0);
     }
 
     private static Decision place(WorkerView... workers) {
@@ -35,8 +45,8 @@ class PlacementTest {
 
     @Test
     void drainingOrTooSmallOrOtherWorkersAreNotChosen() {
-        var other = new WorkerView(new WorkerId("c:1", 3), "other", 1000, 0, 0, 1, 1, false);
-        var small = new WorkerView(new WorkerId("d:1", 4), "m", 149, 0, 0, 1, 1, false);
+        var other = view(new WorkerId("c:1", 3), "other", 1000, 0, false);
+        var small = view(new WorkerId("d:1", 4), "m", 149, 0, false);
         var decision = place(worker(A, 0, true), other, small);
         assertThat(decision.chosen()).isEmpty();
         assertThat(decision.reason()).contains("is draining", "serves other", "takes at most 149 tokens, not 150");
@@ -56,8 +66,8 @@ class PlacementTest {
     @Test
     void dispatchedTokensCountUntilTheWorkerReportsThem() {
         var ledger = new LoadLedger();
-        ledger.join(A, "m", 1000, 10);
-        ledger.dispatched(A, "r", 150);
+        ledger.join(A, CAPACITY);
+        ledger.dispatched(A, "r", 150, 150, 0);
         assertThat(tokens(ledger)).isEqualTo(150);
         ledger.reported(A, new LoadLedger.Reported(1, 7, 0, 10, false));
         assertThat(tokens(ledger)).isEqualTo(157);
@@ -69,7 +79,7 @@ class PlacementTest {
     @Test
     void lateReportIsIgnored() {
         var ledger = new LoadLedger();
-        ledger.join(A, "m", 1000, 10);
+        ledger.join(A, CAPACITY);
         assertThat(ledger.reported(A, new LoadLedger.Reported(5, 50, 1, 8, false)))
                 .isTrue();
         assertThat(ledger.reported(A, new LoadLedger.Reported(4, 40, 1, 8, false)))
@@ -82,16 +92,16 @@ class PlacementTest {
         Seeds.of(100).forEach(seed -> {
             var random = new SplittableRandom(seed);
             var ledger = new LoadLedger();
-            ledger.join(A, "m", 1000, 10);
-            ledger.join(B, "m", 1000, 10);
+            ledger.join(A, CAPACITY);
+            ledger.join(B, CAPACITY);
             for (int i = 0; i < 50; i++) {
-                ledger.dispatched(random.nextBoolean() ? A : B, "r" + i, random.nextInt(1000));
+                ledger.dispatched(random.nextBoolean() ? A : B, "r" + i, random.nextInt(1000), 16, i);
             }
-            var before = ledger.view().workers().get(1);
+            var before = accounts(ledger).get(1);
             ledger.remove(A);
             ledger.acknowledged(A, "r1");
             ledger.ended(A, "r2");
-            assertThat(ledger.view().workers()).withFailMessage("seed %d", seed).containsExactly(before);
+            assertThat(accounts(ledger)).withFailMessage("seed %d", seed).containsExactly(before);
         });
     }
 
@@ -126,7 +136,13 @@ class PlacementTest {
         assertThat(roster.refusals().get(A)).contains("other", "does not serve");
     }
 
+    private static List<Account> accounts(LoadLedger ledger) {
+        var accounts = new ArrayList<Account>();
+        ledger.forEach(100, accounts::add);
+        return accounts;
+    }
+
     private static long tokens(LoadLedger ledger) {
-        return ledger.view().workers().getFirst().tokens();
+        return accounts(ledger).getFirst().tokens();
     }
 }
