@@ -4,6 +4,7 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.LoggerContext;
 import dev.kvasir.bench.BenchCommand;
 import dev.kvasir.bench.BenchException;
+import dev.kvasir.bench.simulate.SimulateCommand;
 import dev.kvasir.model.ModelFileException;
 import dev.kvasir.model.tokenizer.PromptException;
 import dev.kvasir.protocol.BadRequestException;
@@ -37,6 +38,7 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             TokenizeCommand.class,
             BenchCommand.class,
+            SimulateCommand.class,
             ModelsCommand.class,
             TestCommand.class,
             VersionCommand.class

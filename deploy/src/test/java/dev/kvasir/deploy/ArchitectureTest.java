@@ -40,7 +40,13 @@ final class ArchitectureTest {
         assertIndependent(PROTOCOL, List.of(KVSTORE, WORKER, ROUTER, BENCH, DEPLOY));
         assertIndependent(WORKER, List.of(ROUTER, BENCH, DEPLOY));
         assertIndependent(ROUTER, List.of(WORKER, BENCH, DEPLOY));
-        assertIndependent(BENCH, List.of(WORKER, ROUTER, DEPLOY));
+        assertIndependent(BENCH, List.of(WORKER, DEPLOY));
+    }
+
+    @Test
+    void benchKnowsOfTheRouterItsPlacementAlone() {
+        assertIndependent(
+                BENCH, List.of("dev.kvasir.router", "dev.kvasir.router.grpc..", "dev.kvasir.router.http..", PROTOCOL));
     }
 
     @Test

@@ -20,7 +20,7 @@ final class CommandLineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"serve", "chat", "generate", "tokenize", "bench", "models", "test", "version"})
+    @ValueSource(strings = {"serve", "chat", "generate", "tokenize", "bench", "simulate", "models", "test", "version"})
     void everyCommandExplainsItself(String command) {
         assertThat(run(command, "--help")).isZero();
         assertThat(out.toString()).contains("Usage: kvasir " + command, "--help");

@@ -1,0 +1,59 @@
+package dev.kvasir.bench.simulate;
+
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.hash.HashChain;
+import java.util.LinkedHashMap;
+import org.jspecify.annotations.Nullable;
+
+/** Blocks kept by time of last use; of a chain, the last blocks go first. */
+final class BlockCache {
+    private final int capacity;
+    private final LinkedHashMap<BlockHash, Boolean> blocks = new LinkedHashMap<>(16, 0.75f, true);
+
+    /** Is told what comes and goes. */
+    interface Changes {
+        Changes NONE = new Changes() {
+            @Override
+            public void stored(BlockHash hash, @Nullable BlockHash parent) {}
+
+            @Override
+            public void evicted(BlockHash hash) {}
+        };
+
+        void stored(BlockHash hash, @Nullable BlockHash parent);
+
+        void evicted(BlockHash hash);
+    }
+
+    BlockCache(int capacity) {
+        this.capacity = capacity;
+    }
+
+    int size() {
+        return blocks.size();
+    }
+
+    /** Length of the longest prefix that is there, in blocks. */
+    int match(HashChain chain) {
+        int length = 0;
+        while (length < chain.size() && blocks.containsKey(chain.get(length))) {
+            length++;
+        }
+        return length;
+    }
+
+    /** All blocks of the chain are used now, and are kept as far as there is room. */
+    void use(HashChain chain, Changes changes) {
+        int known = match(chain);
+        int kept = Math.min(chain.size(), capacity);
+        for (int i = kept - 1; i >= 0; i--) {
+            blocks.put(chain.get(i), Boolean.TRUE);
+        }
+        while (blocks.size() > capacity) {
+            changes.evicted(blocks.pollFirstEntry().getKey());
+        }
+        for (int i = known; i < kept; i++) {
+            changes.stored(chain.get(i), i == 0 ? null : chain.get(i - 1));
+        }
+    }
+}
