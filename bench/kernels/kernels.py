@@ -256,7 +256,7 @@ def check_skinny(sk):
                     if mode == 'acc': ref = ref + old[:rows, :n]
                     if mode == 'gated': ref = torch.nn.functional.gelu(ref[:, :n], approximate='tanh') * ref[:, n:]
                     e = rel(out[:rows, :n], ref); clean = torch.isnan(out[rows]).all().item() and torch.isnan(out[:, n:]).all().item()
-                    tol = 1e-5 if mode == 'f32' else (4e-3 if dt == 'bf16' else 5e-4)
+                    tol = 1e-5 if mode == 'f32' else (4e-3 if dt == 'bf16' else 8e-4)
                     worst = max(worst, e if e == e else 9); cnt += 1
                     if not (e < tol and clean): print('SKINNY FAIL', dt, rows, n, k, mode, e, clean)
     print(f'skinny: {cnt} cases, worst {worst:.2e}')
@@ -288,15 +288,14 @@ def time_skinny(variants, bw, rowset=(1, 4, 8, 16), cublas=(1, 4, 8, 16, 64), sh
 
 # ---------- prefill
 class Prefill:
-    def __init__(self, path, prefix='attend_prefill_wgmma', rows=128, kind='wgmma', stages=2):
-        self.stages = stages
+    def __init__(self, path, prefix='attend_prefill_wgmma', rows=128, kind='wgmma'):
         self.m = Module(path); self.prefix, self.rows, self.kind = prefix, rows, kind
     def prepare(self, out, q, kv, layer, tables, ctx, starts, heads, scale=None, window=0, cap=0.0, dtype='bf16', rowsMin=1, slots=None):
         G = heads // kv.kvHeads; S = ctx.numel()
         name = f'{self.prefix}_{dtype}_{kv.head}'
         if self.kind == 'wgmma':
             keys = 64 if kv.head > 128 else 128; cols = -(-kv.head // 64)
-            sh = 1024 + (128 + 2 * self.stages * keys) * cols * 128; block = 384
+            sh = 1024 + ((1 if kv.head > 128 else 2) * 128 + 4 * keys) * cols * 128; block = 384
         else:
             ch = kv.head // 8; sh = (64 + 4 * (32 if kv.head > 128 else 64)) * (ch if ch % 8 == 0 else ch | 1) * 16; block = 128
         f = self.m.get(name, sh)
@@ -304,7 +303,8 @@ class Prefill:
         slots = slots or sum(-(-(st[i + 1] - st[i]) * G // self.rows) for i in range(S))
         args = [out, q, kv.data[layer], tables, ctx, starts, out.stride(0), q.stride(0), S, tables.stride(0), heads, kv.kvHeads, kv.bs,
                 L(kv.blockStride), L(kv.valueOffset), scale or 1 / math.sqrt(kv.head), window, cap, rowsMin]
-        return lambda pdl=False: launch(f, (kv.kvHeads, slots, 1), (block, 1, 1), sh, args, pdl)
+        if self.kind == 'wgmma': args.append(1 << 30 if S == 1 else 1)
+        return lambda pdl=False: launch(f, (min(SMS, kv.kvHeads * slots) if S == 1 else kv.kvHeads * slots, 1, 1) if self.kind == 'wgmma' else (kv.kvHeads, slots, 1), (block, 1, 1), sh, args, pdl)
 def check_prefill(pf, label):
     worst = 0; n = 0; torch.manual_seed(int(time.time()) + 1); cases = []
     for head in (64, 80, 96, 128, 256):
@@ -339,7 +339,7 @@ def check_prefill(pf, label):
             per = [(rows[s], contexts[s], round(rel(out[starts[s]:starts[s+1], :heads*head], ref[starts[s]:starts[s+1]]), 4)) for s in range(len(rows)) if rows[s] > 1]
             print(label, 'PREFILL FAIL', head, g, kvh, bs, w, cap, dt, 'err', e, 'clean', clean, 'same', same, per)
     print(f'{label}: {n} cases, worst {worst:.2e}', flush=True)
-def time_prefill(pfs, points=((1, 1024), (1, 2048), (1, 4096), (1, 8192), (1, 16384), (8, 1024)), heads=32, kvh=8, head=128, sdpa=True, window=0):
+def time_prefill(pfs, points=((1, 1024), (1, 2048), (1, 4096), (1, 8192), (1, 16384), (8, 1024), (32, 512)), heads=32, kvh=8, head=128, sdpa=True, window=0):
     for S, C in points:
         bs = 16; kv = Kv(4, S * (C // bs), kvh, head, bs)
         tables, ctx, st = make_batch(kv, [C] * S, [C] * S)
