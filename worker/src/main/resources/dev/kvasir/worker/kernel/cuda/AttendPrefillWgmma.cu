@@ -4,17 +4,13 @@
 // Arguments: AttendPrefill.cuh.
 //
 // The query heads of a kv head are packed: row i of a sequence's tile sequence is head i % group of token i / group. A
-// block computes tiles of 128 such rows, 64 in each of two warpgroups, which take turns at the tensor cores; a third fetches
-// queries, and keys and values row by row through the block table, and runs ahead into the block's next tile. Tiles of keys
-// are walked from the last to the first, the long tiles of rows come first. Compiled for sm_90a alone; for other targets
-// this file has no kernels.
+// block has a tile of 128 such rows, 64 for each of two warpgroups; a third fetches keys and values, row by row through the
+// block table, into a ring of two stages. Tiles of keys are walked from the last to the first, the long tiles of rows start
+// first. Compiled for sm_90a alone; for other targets this file has no kernels.
 //
-//   grid: any size whose blocks times `rounds`, the last argument, cover the work: kvHeadCount * row tiles, the sum of
-//   ceil(rows * group / 128) over sequences. As many blocks as multiprocessors are best for one sequence; for several, one
-//   round of a block per piece of work, because the device balances blocks better than rounds do
-//   block: 384 threads
-//   shared memory: 1024 + (QUERIES * 128 + 4 * KEYS) * COLUMNS * 128 bytes, QUERIES = 2 (HEAD 256: 1), KEYS = 128 (HEAD
-//   256: 64), COLUMNS = ceil(HEAD / 64)
+//   grid: (kvHeadCount, at least the number of row tiles: sum of ceil(rows * group / 128) over sequences)
+//   block: 384 threads   shared memory: 1024 + (128 + 4 * KEYS) * COLUMNS * 128, KEYS = 128 (HEAD 256: 64), COLUMNS =
+//   ceil(HEAD / 64)
 #include "AttendPrefill.cuh"
 #include "Warpgroup.cuh"
 
@@ -35,55 +31,20 @@ struct Shape {
     static constexpr u32 QUERY_COLUMN = ROWS * 128;
     static constexpr u32 KEY_COLUMN = KEYS * 128;
     static constexpr u32 STAGE = COLUMNS * KEY_COLUMN;
-    // Row tiles whose queries are held; output columns are computed in PARTS products of WIDTH each.
-    static constexpr int QUERIES = HEAD > 128 ? 1 : 2;
+    // Output columns are computed in PARTS products of WIDTH each.
     static constexpr int PARTS = HEAD > 128 ? 2 : 1;
     static constexpr int WIDTH = HEAD / PARTS;
 };
 
-// Barriers, 8 bytes each, two of a kind.
-enum { KEYS_FULL = 0, KEYS_EMPTY = 16, VALUES_FULL = 32, VALUES_EMPTY = 48, QUERY_FULL = 64, QUERY_EMPTY = 80, BARRIERS = 12 };
-
-// A ring of one or two stages: which is next, and which phase of its barriers.
-template <int STAGES>
-struct Ring {
-    int stage = 0;
-    u32 phase = 0;
-    INLINE void next() {
-        phase ^= stage == STAGES - 1;
-        stage = stage == STAGES - 1 ? 0 : stage + 1;
-    }
-};
+// Barriers, 8 bytes each: keys full and empty, values full and empty, per stage.
+enum { KEYS_FULL = 0, KEYS_EMPTY = 8 * STAGES, VALUES_FULL = 16 * STAGES, VALUES_EMPTY = 24 * STAGES };
 
 template <int HEAD>
-INLINE void fetchQuery(const Request& r, const RowTile& tile, int kvHead, int group, u32 query, u32 barriers,
-        Ring<Shape<HEAD>::QUERIES> turn) {
-    using S = Shape<HEAD>;
-    const int lane = threadIdx.x & 31, warp = (threadIdx.x >> 5) & 3;
-    const int packed = tile.tile * ROWS + threadIdx.x % ROWS;
-    const int token = packed / group, head = packed - token * group;
-    const bool real = packed < tile.rows * group;
-    const u32 offset = real ? (u32)(((long long)(tile.row + token) * r.queryStride + (kvHead * group + head) * HEAD) >> 3) : 0;
-    const u32 realRows = __ballot_sync(~0u, real);
-    barrierWait(barriers + QUERY_EMPTY + turn.stage * 8, turn.phase ^ 1);
-    const u32 to = query + turn.stage * S::COLUMNS * S::QUERY_COLUMN;
-    #pragma unroll 4
-    for (int i = 0; i < S::CHUNKS; i++) {
-        int piece = i * 32 + lane;
-        int row = piece / S::CHUNKS, chunk = piece - row * S::CHUNKS;
-        copy16(to + swizzled(warp * 32 + row, chunk, S::QUERY_COLUMN),
-               r.query + (((u64)__shfl_sync(~0u, offset, row) + chunk) << 3), realRows >> row & 1);
-    }
-    barrierArriveAfterCopies(barriers + QUERY_FULL + turn.stage * 8);
-}
-
-template <int HEAD>
-INLINE void fetch(const Request& r, const RowTile& tile, int kvHead, u32 keys, u32 values, u32 barriers,
-        Ring<STAGES>& turn) {
+INLINE void fetch(const Request& r, const RowTile& tile, u32 keys, u32 values, u32 barriers) {
     using S = Shape<HEAD>;
     constexpr int WARP_ROWS = S::KEYS / 4;
     const int lane = threadIdx.x & 31, warp = (threadIdx.x >> 5) & 3;
-    const u16* kv = r.kv + (long long)kvHead * r.blockSize * HEAD;
+    const u16* kv = r.kv + (long long)blockIdx.x * r.blockSize * HEAD;
     const int* table = r.blockTables + (long long)tile.sequence * r.tableStride;
     const int first = r.window > 0 ? max(0, tile.firstPosition - r.window + 1) : 0;
     const int last = tile.lastPosition;
@@ -96,16 +57,18 @@ INLINE void fetch(const Request& r, const RowTile& tile, int kvHead, u32 keys, u
     };
     bool real;
     u32 offset = rowOffset(tile.end - 1, real);
+    int stage = 0;
+    u32 phase = 1;
     for (int n = tile.end - 1; n >= tile.begin; n--) {
         bool nextReal;
         u32 nextOffset = rowOffset(n - 1, nextReal);
         u32 realRows = __ballot_sync(~0u, real);
         #pragma unroll
         for (int part = 0; part < 2; part++) {
-            u32 barrier = barriers + turn.stage * 8;
-            barrierWait(barrier + (part ? VALUES_EMPTY : KEYS_EMPTY), turn.phase ^ 1);
+            u32 barrier = barriers + stage * 8;
+            barrierWait(barrier + (part ? VALUES_EMPTY : KEYS_EMPTY), phase);
             const u16* from = kv + (part ? r.valueOffset : 0);
-            u32 to = (part ? values : keys) + turn.stage * S::STAGE;
+            u32 to = (part ? values : keys) + stage * S::STAGE;
             #pragma unroll
             for (int i = 0; i < WARP_ROWS * S::CHUNKS / 32; i++) {
                 int piece = i * 32 + lane;
@@ -117,19 +80,36 @@ INLINE void fetch(const Request& r, const RowTile& tile, int kvHead, u32 keys, u
         }
         offset = nextOffset;
         real = nextReal;
-        turn.next();
+        if (++stage == STAGES) {
+            stage = 0;
+            phase ^= 1;
+        }
     }
+    copyCommit();
+    copyWait<0>();
 }
 
 template <class T, int HEAD>
-INLINE void compute(const Request& r, const RowTile& tile, int kvHead, int group, u32 query, u32 keys, u32 values,
-        u32 barriers, Ring<Shape<HEAD>::QUERIES>& queryTurn, Ring<STAGES>& keyTurn) {
+INLINE void compute(const Request& r, const RowTile& tile, u32 query, u32 keys, u32 values, u32 barriers, int group) {
     using S = Shape<HEAD>;
     constexpr int SCORES = S::KEYS / 2;
     const int lane = threadIdx.x & 31, warp = (threadIdx.x >> 5) & 3;
     const int warpgroup = __shfl_sync(~0u, threadIdx.x >> 7, 0);  // known to be uniform
+    const int packedRows = tile.rows * group;
 
-    query += queryTurn.stage * S::COLUMNS * S::QUERY_COLUMN;
+    for (int piece = threadIdx.x & 127; piece < 64 * S::CHUNKS; piece += 128) {
+        int row = piece / S::CHUNKS, chunk = piece - row * S::CHUNKS;
+        int packed = tile.tile * ROWS + warpgroup * 64 + row;
+        int token = packed / group, head = packed - token * group;
+        copy16(query + swizzled(warpgroup * 64 + row, chunk, S::QUERY_COLUMN),
+               r.query + (long long)(tile.row + token) * r.queryStride + (blockIdx.x * group + head) * HEAD + chunk * 8,
+               packed < packedRows);
+    }
+    copyCommit();
+    copyWait<0>();
+    fenceShared();
+    asm volatile("bar.sync %0, 128;" ::"r"(warpgroup + 1) : "memory");
+
     // The two rows of a thread: packed index, position.
     const int packed0 = tile.tile * ROWS + warpgroup * 64 + warp * 16 + lane / 4;
     const int start = tile.context - tile.rows;
@@ -219,33 +199,35 @@ INLINE void compute(const Request& r, const RowTile& tile, int kvHead, int group
         #pragma unroll
         for (int i = 0; i < S::WIDTH / 2; i++) sum[part][i] = 0;
     }
+    int stage = 0;
+    u32 phase = 0;
     float correction[2];
-    barrierWait(barriers + QUERY_FULL + queryTurn.stage * 8, queryTurn.phase);
-    barrierWait(barriers + KEYS_FULL + keyTurn.stage * 8, keyTurn.phase);
+    if (warpgroup == 1) passTurn();
+    barrierWait(barriers + KEYS_FULL, 0);
     fenceShared();
     awaitTurn();
-    multiplyKeys(keyTurn.stage);
+    multiplyKeys(0);
     passTurn();
     waitProducts<0>();
-    if (lane == 0) barrierArrive(barriers + KEYS_EMPTY + keyTurn.stage * 8);
+    if (lane == 0) barrierArrive(barriers + KEYS_EMPTY);
     exponentials(tile.end - 1, correction);
     packScores();
     for (int n = tile.end - 2; n >= tile.begin; n--) {
-        const Ring<STAGES> valueTurn = keyTurn;
-        keyTurn.next();
-        barrierWait(barriers + KEYS_FULL + keyTurn.stage * 8, keyTurn.phase);
+        const int nextStage = stage + 1 == STAGES ? 0 : stage + 1;
+        const u32 nextPhase = phase ^ (nextStage == 0);
+        barrierWait(barriers + KEYS_FULL + nextStage * 8, nextPhase);
         fenceShared();
         awaitTurn();
-        multiplyKeys(keyTurn.stage);
-        barrierWait(barriers + VALUES_FULL + valueTurn.stage * 8, valueTurn.phase);
+        multiplyKeys(nextStage);
+        barrierWait(barriers + VALUES_FULL + stage * 8, phase);
         fenceShared();
-        multiplyValues(valueTurn.stage);
+        multiplyValues(stage);
         passTurn();
         waitProducts<1>();
-        if (lane == 0) barrierArrive(barriers + KEYS_EMPTY + keyTurn.stage * 8);
+        if (lane == 0) barrierArrive(barriers + KEYS_EMPTY + nextStage * 8);
         exponentials(n, correction);
         waitProducts<0>();
-        if (lane == 0) barrierArrive(barriers + VALUES_EMPTY + valueTurn.stage * 8);
+        if (lane == 0) barrierArrive(barriers + VALUES_EMPTY + stage * 8);
         packScores();
         if (__any_sync(~0u, correction[0] != 1 || correction[1] != 1)) {
             #pragma unroll
@@ -254,15 +236,13 @@ INLINE void compute(const Request& r, const RowTile& tile, int kvHead, int group
                 for (int i = 0; i < S::WIDTH / 2; i++) sum[part][i] *= correction[i >> 1 & 1];
             }
         }
+        stage = nextStage;
+        phase = nextPhase;
     }
-    if (lane == 0) barrierArrive(barriers + QUERY_EMPTY + queryTurn.stage * 8);
-    barrierWait(barriers + VALUES_FULL + keyTurn.stage * 8, keyTurn.phase);
+    barrierWait(barriers + VALUES_FULL + stage * 8, phase);
     fenceShared();
-    multiplyValues(keyTurn.stage);
+    multiplyValues(stage);
     waitProducts<0>();
-    if (lane == 0) barrierArrive(barriers + VALUES_EMPTY + keyTurn.stage * 8);
-    queryTurn.next();
-    keyTurn.next();
 
     #pragma unroll
     for (int h = 0; h < 2; h++) {
@@ -271,9 +251,9 @@ INLINE void compute(const Request& r, const RowTile& tile, int kvHead, int group
         l += __shfl_xor_sync(~0u, l, 2);
         const float inverse = 1.0f / l;
         const int packed = packed0 + h * 8;
-        if (packed >= tile.rows * group) continue;
+        if (packed >= packedRows) continue;
         const int token = packed / group, head = packed - token * group;
-        u16* to = r.out + (long long)(tile.row + token) * r.outStride + (kvHead * group + head) * HEAD + (lane & 3) * 2;
+        u16* to = r.out + (long long)(tile.row + token) * r.outStride + (blockIdx.x * group + head) * HEAD + (lane & 3) * 2;
         #pragma unroll
         for (int part = 0; part < S::PARTS; part++) {
             #pragma unroll
@@ -285,83 +265,45 @@ INLINE void compute(const Request& r, const RowTile& tile, int kvHead, int group
     }
 }
 
-// Rounds go over the row tiles of all kv heads, every other one backwards: the first have the longest work.
-INLINE RowTile tileOfRound(const Request& r, int round, int group, int keysPerTile, int& kvHead) {
-    const int index = round * gridDim.x + (round & 1 ? gridDim.x - 1 - blockIdx.x : blockIdx.x);
-    const int number = index / r.kvHeadCount;
-    kvHead = index - number * r.kvHeadCount;
-    return findTile<ROWS>(r, number, group, keysPerTile);
-}
-
 template <class T, int HEAD>
-INLINE void attend(const Request& r, int rounds) {
+INLINE void attend(const Request& r) {
     using S = Shape<HEAD>;
     extern __shared__ unsigned char shared[];
-    __shared__ __align__(8) u64 barrierMemory[BARRIERS];
+    __shared__ __align__(8) u64 barrierMemory[4 * STAGES];
     const u32 query = (sharedAddress(shared) + 1023) & ~1023u;
-    const u32 keys = query + S::QUERIES * S::COLUMNS * S::QUERY_COLUMN;
+    const u32 keys = query + S::COLUMNS * S::QUERY_COLUMN;
     const u32 values = keys + STAGES * S::STAGE;
     const u32 barriers = sharedAddress(barrierMemory);
     const int group = r.headCount / r.kvHeadCount;
+    awaitPredecessor();
+    const RowTile tile = findTile<ROWS>(r, blockIdx.y, group, S::KEYS);
+    if (tile.sequence < 0) return;
     if (threadIdx.x == 0) {
-        for (int s = 0; s < 16; s += 8) {
-            barrierInit(barriers + KEYS_FULL + s, 128);
-            barrierInit(barriers + VALUES_FULL + s, 128);
-            barrierInit(barriers + QUERY_FULL + s, 128);
-            barrierInit(barriers + KEYS_EMPTY + s, 8);
-            barrierInit(barriers + VALUES_EMPTY + s, 8);
-            barrierInit(barriers + QUERY_EMPTY + s, 8);
+        for (int s = 0; s < STAGES; s++) {
+            barrierInit(barriers + KEYS_FULL + s * 8, 128);
+            barrierInit(barriers + VALUES_FULL + s * 8, 128);
+            barrierInit(barriers + KEYS_EMPTY + s * 8, 8);
+            barrierInit(barriers + VALUES_EMPTY + s * 8, 8);
         }
         fenceShared();
     }
     __syncthreads();
-    awaitPredecessor();
-    Ring<S::QUERIES> queryTurn;
-    Ring<STAGES> keyTurn;
-    const int warpgroup = __shfl_sync(~0u, threadIdx.x >> 7, 0);
-    if (warpgroup == 2) {
+    if (threadIdx.x >= 256) {
         shrinkRegisters<56>();
-        for (int round = 0; round < rounds; round++) {
-            int kvHead;
-            const RowTile tile = tileOfRound(r, round, group, S::KEYS, kvHead);
-            if (tile.sequence < 0) break;
-            fetchQuery<HEAD>(r, tile, kvHead, group, query, barriers, queryTurn);
-            queryTurn.next();
-            fetch<HEAD>(r, tile, kvHead, keys, values, barriers, keyTurn);
-        }
-        copyCommit();
-        copyWait<0>();
+        fetch<HEAD>(r, tile, keys, values, barriers);
     } else {
         growRegisters<224>();
-        if (warpgroup == 1) asm volatile("bar.arrive 3, 256;" ::: "memory");
-        for (int round = 0; round < rounds; round++) {
-            int kvHead;
-            const RowTile tile = tileOfRound(r, round, group, S::KEYS, kvHead);
-            if (tile.sequence < 0) break;
-            compute<T, HEAD>(r, tile, kvHead, group, query, keys, values, barriers, queryTurn, keyTurn);
-        }
+        compute<T, HEAD>(r, tile, query, keys, values, barriers, group);
     }
 }
 }  // namespace
 
-#define ATTEND_PREFILL_WGMMA(NAME, TYPE, HEAD)                                                                          \
-    extern "C" __global__ void __launch_bounds__(384, 1) NAME(                                                          \
-            u16* out, const u16* query, const u16* kv, const int* blockTables, const int* contextLength,                \
-            const int* rowStart, int outStride, int queryStride, int sequences, int tableStride, int headCount,         \
-            int kvHeadCount, int blockSize, long long blockStride, long long valueOffset, float scale, int window,      \
-            float softcap, int rowsMin, int rounds) {                                                                   \
-        Request r = {out, query, kv, blockTables, contextLength, rowStart, outStride, queryStride, sequences,           \
-                     tableStride, headCount, kvHeadCount, blockSize, blockStride, valueOffset, scale, window, softcap,  \
-                     rowsMin};                                                                                          \
-        attend<TYPE, HEAD>(r, rounds);                                                                                  \
-    }
-
 #define ATTEND_PREFILL_HEADS(PREFIX, TYPE)    \
-    ATTEND_PREFILL_WGMMA(PREFIX##_64, TYPE, 64)     \
-    ATTEND_PREFILL_WGMMA(PREFIX##_80, TYPE, 80)     \
-    ATTEND_PREFILL_WGMMA(PREFIX##_96, TYPE, 96)     \
-    ATTEND_PREFILL_WGMMA(PREFIX##_128, TYPE, 128)   \
-    ATTEND_PREFILL_WGMMA(PREFIX##_256, TYPE, 256)
+    ATTEND_PREFILL(PREFIX##_64, TYPE, 64, 384, 1)     \
+    ATTEND_PREFILL(PREFIX##_80, TYPE, 80, 384, 1)     \
+    ATTEND_PREFILL(PREFIX##_96, TYPE, 96, 384, 1)     \
+    ATTEND_PREFILL(PREFIX##_128, TYPE, 128, 384, 1)   \
+    ATTEND_PREFILL(PREFIX##_256, TYPE, 256, 384, 1)
 
 ATTEND_PREFILL_HEADS(attend_prefill_wgmma_bf16, Bf16)
 ATTEND_PREFILL_HEADS(attend_prefill_wgmma_f16, F16)
