@@ -295,7 +295,7 @@ class Prefill:
         name = f'{self.prefix}_{dtype}_{kv.head}'
         if self.kind == 'wgmma':
             keys = 64 if kv.head > 128 else 128; cols = -(-kv.head // 64)
-            sh = 1024 + ((1 if kv.head > 128 else 2) * 128 + 4 * keys) * cols * 128; block = 384
+            sh = 1024 + (128 + 4 * keys) * cols * 128; block = 384
         else:
             ch = kv.head // 8; sh = (64 + 4 * (32 if kv.head > 128 else 64)) * (ch if ch % 8 == 0 else ch | 1) * 16; block = 128
         f = self.m.get(name, sh)
@@ -303,8 +303,7 @@ class Prefill:
         slots = slots or sum(-(-(st[i + 1] - st[i]) * G // self.rows) for i in range(S))
         args = [out, q, kv.data[layer], tables, ctx, starts, out.stride(0), q.stride(0), S, tables.stride(0), heads, kv.kvHeads, kv.bs,
                 L(kv.blockStride), L(kv.valueOffset), scale or 1 / math.sqrt(kv.head), window, cap, rowsMin]
-        if self.kind == 'wgmma': args.append(1 << 30 if S == 1 else 1)
-        return lambda pdl=False: launch(f, (min(SMS, kv.kvHeads * slots) if S == 1 else kv.kvHeads * slots, 1, 1) if self.kind == 'wgmma' else (kv.kvHeads, slots, 1), (block, 1, 1), sh, args, pdl)
+        return lambda pdl=False: launch(f, (kv.kvHeads, slots, 1), (block, 1, 1), sh, args, pdl)
 def check_prefill(pf, label):
     worst = 0; n = 0; torch.manual_seed(int(time.time()) + 1); cases = []
     for head in (64, 80, 96, 128, 256):
@@ -366,7 +365,8 @@ def main(what):
             ('AttendDecode', 'compute_80'), ('AttendPrefill', 'compute_80'), ('SkinnyMultiply', 'compute_80')]
     with ThreadPoolExecutor(len(jobs)) as pool: paths = dict(zip(jobs, pool.map(lambda job: build(*job), jobs)))
     decode = Decode(paths['AttendDecode', 'sm_90a']); skinny = Skinny(paths['SkinnyMultiply', 'sm_90a'], 8)
-    wgmma = Prefill(paths['AttendPrefillWgmma', 'sm_90a']); mma = Prefill(paths['AttendPrefill', 'sm_90a'], 'attend_prefill', 64, 'mma')
+    wgmma = Prefill(paths['AttendPrefillWgmma', 'sm_90a'])
+    mma = Prefill(paths['AttendPrefill', 'sm_90a'], 'attend_prefill', 64, 'mma')
     print(torch.cuda.get_device_name())
     if what == 'check':
         check_decode(decode); check_prefill(wgmma, 'wgmma'); check_prefill(mma, 'mma'); check_skinny(skinny)
