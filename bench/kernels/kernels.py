@@ -249,7 +249,7 @@ def check_skinny(sk):
                     out = torch.full((rows + 1, n + 3), float('nan'), device=DEV, dtype=torch.float32 if mode == 'f32' else dtype)
                     if mode == 'acc': out[:rows, :n] = torch.randn(rows, n, device=DEV)
                     old = out.double().clone()
-                    sk.prepare(out, x, w, b, 1 if mode == 'acc' else 0, 2, mode == 'gated', dt, rows)()
+                    sk.prepare(out, x, w, b, 1 if mode == 'acc' else 0, 1, mode == 'gated', dt, rows)()
                     torch.cuda.synchronize()
                     ref = x[:, :k].double() @ w.double().T
                     if b is not None: ref = ref + b.double()

@@ -7,7 +7,7 @@
 //   bias            [n] or null; [2 * n] for _gated
 //   outStride, inStride, rows, n, k     int; inStride and k multiples of 8
 //   accumulate      int: whether the product is added to what `out` holds
-//   activation      int, of _gated: 0 SiLU, 1 GELU, 2 GELU by tanh, 3 ReLU
+//   activation      int, of _gated: 0 SiLU, 1 GELU by tanh, 2 GELU, 3 ReLU
 //
 // A block computes 16 columns of out (of gate and of up) for all rows. Its warps take stretches of k in turn; lane l reads
 // 16 bytes of weight rows l / 4 and l / 4 + 8 straight into the registers of a 16 x 16 by 16 x 8 product, in which the
@@ -38,8 +38,8 @@ INLINE uint4 load(const u16* from) {
 INLINE float activate(float x, int activation) {
     switch (activation) {
         case 0: return x / (1.0f + __expf(-x));
-        case 1: return 0.5f * x * (1.0f + erff(x * 0.7071067811865476f));
-        case 2: return 0.5f * x * (1.0f + tanhFast(0.7978845608028654f * (x + 0.044715f * x * x * x)));
+        case 2: return 0.5f * x * (1.0f + erff(x * 0.7071067811865476f));
+        case 1: return 0.5f * x * (1.0f + tanhFast(0.7978845608028654f * (x + 0.044715f * x * x * x)));
         default: return fmaxf(x, 0.0f);
     }
 }
