@@ -288,7 +288,8 @@ def time_skinny(variants, bw, rowset=(1, 4, 8, 16), cublas=(1, 4, 8, 16, 64), sh
 
 # ---------- prefill
 class Prefill:
-    def __init__(self, path, prefix='attend_prefill_wgmma', rows=128, kind='wgmma'):
+    def __init__(self, path, prefix='attend_prefill_wgmma', rows=128, kind='wgmma', rounds=False):
+        self.rounds = rounds
         self.m = Module(path); self.prefix, self.rows, self.kind = prefix, rows, kind
     def prepare(self, out, q, kv, layer, tables, ctx, starts, heads, scale=None, window=0, cap=0.0, dtype='bf16', rowsMin=1, slots=None):
         G = heads // kv.kvHeads; S = ctx.numel()
@@ -303,7 +304,7 @@ class Prefill:
         slots = slots or sum(-(-(st[i + 1] - st[i]) * G // self.rows) for i in range(S))
         args = [out, q, kv.data[layer], tables, ctx, starts, out.stride(0), q.stride(0), S, tables.stride(0), heads, kv.kvHeads, kv.bs,
                 L(kv.blockStride), L(kv.valueOffset), scale or 1 / math.sqrt(kv.head), window, cap, rowsMin]
-        return lambda pdl=False: launch(f, (kv.kvHeads, slots, 1), (block, 1, 1), sh, args, pdl)
+        return lambda pdl=False: launch(f, (min(SMS, kv.kvHeads * slots), 1, 1) if self.rounds and self.kind == 'wgmma' else (kv.kvHeads, slots, 1), (block, 1, 1), sh, args, pdl)
 def check_prefill(pf, label):
     worst = 0; n = 0; torch.manual_seed(int(time.time()) + 1); cases = []
     for head in (64, 80, 96, 128, 256):
@@ -366,10 +367,11 @@ def main(what):
     with ThreadPoolExecutor(len(jobs)) as pool: paths = dict(zip(jobs, pool.map(lambda job: build(*job), jobs)))
     decode = Decode(paths['AttendDecode', 'sm_90a']); skinny = Skinny(paths['SkinnyMultiply', 'sm_90a'], 8)
     wgmma = Prefill(paths['AttendPrefillWgmma', 'sm_90a'])
+    rounds = Prefill(paths['AttendPrefillWgmma', 'sm_90a'], rounds=True)
     mma = Prefill(paths['AttendPrefill', 'sm_90a'], 'attend_prefill', 64, 'mma')
     print(torch.cuda.get_device_name())
     if what == 'check':
-        check_decode(decode); check_prefill(wgmma, 'wgmma'); check_prefill(mma, 'mma'); check_skinny(skinny)
+        check_decode(decode); check_prefill(wgmma, 'wgmma'); check_prefill(rounds, 'wgmma in rounds'); check_prefill(mma, 'mma'); check_skinny(skinny)
         print('as on GPUs before Hopper:')
         check_decode(Decode(paths['AttendDecode', 'compute_80'], OLD_DECODE))
         check_prefill(Prefill(paths['AttendPrefill', 'compute_80'], 'attend_prefill', 64, 'mma'), 'mma')
@@ -378,9 +380,9 @@ def main(what):
     print('copy by driver, by torch, read by sum: %.3f %.3f %.3f TB/s' % copy_bandwidth())
     bandwidth = float(os.environ.get('BANDWIDTH', '3.03'))
     time_decode([('ours', decode, 128, 16, 0), ('ours', decode, 512, 16, 0), ('ours', decode, 512, 16, 1), ('ours', decode, 1024, 16, 1)], bandwidth)
-    time_prefill([('wgmma', wgmma), ('mma', mma)])
+    time_prefill([('wgmma', wgmma), ('in rounds', rounds), ('mma', mma)])
     for head, heads in ((64, 32), (80, 32), (96, 32), (256, 16)):
-        time_prefill([('wgmma', wgmma), ('mma', mma)], points=((1, 4096),), sdpa=False, heads=heads, head=head)
+        time_prefill([('wgmma', wgmma), ('in rounds', rounds), ('mma', mma)], points=((1, 4096),), sdpa=False, heads=heads, head=head)
     time_skinny([('ours', skinny, 0), ('ours', skinny, 1)], bandwidth)
 if __name__ == '__main__':
     if sys.argv[1:] not in (['check'], ['time']): sys.exit(__doc__)

@@ -4,13 +4,16 @@
 // Arguments: AttendPrefill.cuh.
 //
 // The query heads of a kv head are packed: row i of a sequence's tile sequence is head i % group of token i / group. A
-// block has a tile of 128 such rows, 64 for each of two warpgroups; a third fetches keys and values, row by row through the
-// block table, into a ring of two stages. Tiles of keys are walked from the last to the first, the long tiles of rows start
-// first. Compiled for sm_90a alone; for other targets this file has no kernels.
+// block computes tiles of 128 such rows, 64 in each of two warpgroups, which take turns at the tensor cores; a third fetches
+// queries, and keys and values row by row through the block table, and runs ahead into the block's next tile. Tiles of keys
+// are walked from the last to the first, the long tiles of rows come first. Compiled for sm_90a alone; for other targets
+// this file has no kernels.
 //
-//   grid: (kvHeadCount, at least the number of row tiles: sum of ceil(rows * group / 128) over sequences)
-//   block: 384 threads   shared memory: 1024 + (128 + 4 * KEYS) * COLUMNS * 128, KEYS = 128 (HEAD 256: 64), COLUMNS =
-//   ceil(HEAD / 64)
+//   grid: (kvHeadCount, at least the number of row tiles: sum of ceil(rows * group / 128) over sequences), a tile for each
+//   block; or (blocks, 1): these take all tiles of all kv heads in rounds. As many blocks as multiprocessors are best for
+//   one sequence; several are balanced better by the device than by rounds
+//   block: 384 threads
+//   shared memory: 1024 + (128 + 4 * KEYS) * COLUMNS * 128 bytes, KEYS = 128 (HEAD 256: 64), COLUMNS = ceil(HEAD / 64)
 #include "AttendPrefill.cuh"
 #include "Warpgroup.cuh"
 
@@ -36,15 +39,48 @@ struct Shape {
     static constexpr int WIDTH = HEAD / PARTS;
 };
 
-// Barriers, 8 bytes each: keys full and empty, values full and empty, per stage.
-enum { KEYS_FULL = 0, KEYS_EMPTY = 8 * STAGES, VALUES_FULL = 16 * STAGES, VALUES_EMPTY = 24 * STAGES };
+// Barriers, 8 bytes each: two of a kind for keys and values, one for queries.
+enum { KEYS_FULL = 0, KEYS_EMPTY = 16, VALUES_FULL = 32, VALUES_EMPTY = 48, QUERY_FULL = 64, QUERY_EMPTY = 72, BARRIERS = 10 };
+
+// A ring of one or two stages: which is next, and which phase of its barriers.
+template <int STAGES>
+struct Ring {
+    int stage = 0;
+    u32 phase = 0;
+    INLINE void next() {
+        phase ^= stage == STAGES - 1;
+        stage = stage == STAGES - 1 ? 0 : stage + 1;
+    }
+};
 
 template <int HEAD>
-INLINE void fetch(const Request& r, const RowTile& tile, u32 keys, u32 values, u32 barriers) {
+INLINE void fetchQuery(const Request& r, const RowTile& tile, int kvHead, int group, u32 query, u32 barriers,
+        Ring<1> turn) {
+    using S = Shape<HEAD>;
+    const int lane = threadIdx.x & 31, warp = (threadIdx.x >> 5) & 3;
+    const int packed = tile.tile * ROWS + threadIdx.x % ROWS;
+    const int token = packed / group, head = packed - token * group;
+    const bool real = packed < tile.rows * group;
+    const u32 offset = real ? (u32)(((long long)(tile.row + token) * r.queryStride + (kvHead * group + head) * HEAD) >> 3) : 0;
+    const u32 realRows = __ballot_sync(~0u, real);
+    barrierWait(barriers + QUERY_EMPTY, turn.phase ^ 1);
+    #pragma unroll 4
+    for (int i = 0; i < S::CHUNKS; i++) {
+        int piece = i * 32 + lane;
+        int row = piece / S::CHUNKS, chunk = piece - row * S::CHUNKS;
+        copy16(query + swizzled(warp * 32 + row, chunk, S::QUERY_COLUMN),
+               r.query + (((u64)__shfl_sync(~0u, offset, row) + chunk) << 3), realRows >> row & 1);
+    }
+    barrierArriveAfterCopies(barriers + QUERY_FULL);
+}
+
+template <int HEAD>
+INLINE void fetch(const Request& r, const RowTile& tile, int kvHead, u32 keys, u32 values, u32 barriers,
+        Ring<STAGES>& turn) {
     using S = Shape<HEAD>;
     constexpr int WARP_ROWS = S::KEYS / 4;
     const int lane = threadIdx.x & 31, warp = (threadIdx.x >> 5) & 3;
-    const u16* kv = r.kv + (long long)blockIdx.x * r.blockSize * HEAD;
+    const u16* kv = r.kv + (long long)kvHead * r.blockSize * HEAD;
     const int* table = r.blockTables + (long long)tile.sequence * r.tableStride;
     const int first = r.window > 0 ? max(0, tile.firstPosition - r.window + 1) : 0;
     const int last = tile.lastPosition;
@@ -57,18 +93,16 @@ INLINE void fetch(const Request& r, const RowTile& tile, u32 keys, u32 values, u
     };
     bool real;
     u32 offset = rowOffset(tile.end - 1, real);
-    int stage = 0;
-    u32 phase = 1;
     for (int n = tile.end - 1; n >= tile.begin; n--) {
         bool nextReal;
         u32 nextOffset = rowOffset(n - 1, nextReal);
         u32 realRows = __ballot_sync(~0u, real);
         #pragma unroll
         for (int part = 0; part < 2; part++) {
-            u32 barrier = barriers + stage * 8;
-            barrierWait(barrier + (part ? VALUES_EMPTY : KEYS_EMPTY), phase);
+            u32 barrier = barriers + turn.stage * 8;
+            barrierWait(barrier + (part ? VALUES_EMPTY : KEYS_EMPTY), turn.phase ^ 1);
             const u16* from = kv + (part ? r.valueOffset : 0);
-            u32 to = (part ? values : keys) + stage * S::STAGE;
+            u32 to = (part ? values : keys) + turn.stage * S::STAGE;
             #pragma unroll
             for (int i = 0; i < WARP_ROWS * S::CHUNKS / 32; i++) {
                 int piece = i * 32 + lane;
@@ -80,35 +114,17 @@ INLINE void fetch(const Request& r, const RowTile& tile, u32 keys, u32 values, u
         }
         offset = nextOffset;
         real = nextReal;
-        if (++stage == STAGES) {
-            stage = 0;
-            phase ^= 1;
-        }
+        turn.next();
     }
-    copyCommit();
-    copyWait<0>();
 }
 
 template <class T, int HEAD>
-INLINE void compute(const Request& r, const RowTile& tile, u32 query, u32 keys, u32 values, u32 barriers, int group) {
+INLINE void compute(const Request& r, const RowTile& tile, int kvHead, int group, u32 query, u32 keys, u32 values,
+        u32 barriers, Ring<1>& queryTurn, Ring<STAGES>& keyTurn) {
     using S = Shape<HEAD>;
     constexpr int SCORES = S::KEYS / 2;
     const int lane = threadIdx.x & 31, warp = (threadIdx.x >> 5) & 3;
     const int warpgroup = __shfl_sync(~0u, threadIdx.x >> 7, 0);  // known to be uniform
-    const int packedRows = tile.rows * group;
-
-    for (int piece = threadIdx.x & 127; piece < 64 * S::CHUNKS; piece += 128) {
-        int row = piece / S::CHUNKS, chunk = piece - row * S::CHUNKS;
-        int packed = tile.tile * ROWS + warpgroup * 64 + row;
-        int token = packed / group, head = packed - token * group;
-        copy16(query + swizzled(warpgroup * 64 + row, chunk, S::QUERY_COLUMN),
-               r.query + (long long)(tile.row + token) * r.queryStride + (blockIdx.x * group + head) * HEAD + chunk * 8,
-               packed < packedRows);
-    }
-    copyCommit();
-    copyWait<0>();
-    fenceShared();
-    asm volatile("bar.sync %0, 128;" ::"r"(warpgroup + 1) : "memory");
 
     // The two rows of a thread: packed index, position.
     const int packed0 = tile.tile * ROWS + warpgroup * 64 + warp * 16 + lane / 4;
@@ -199,35 +215,33 @@ INLINE void compute(const Request& r, const RowTile& tile, u32 query, u32 keys, 
         #pragma unroll
         for (int i = 0; i < S::WIDTH / 2; i++) sum[part][i] = 0;
     }
-    int stage = 0;
-    u32 phase = 0;
     float correction[2];
-    if (warpgroup == 1) passTurn();
-    barrierWait(barriers + KEYS_FULL, 0);
+    barrierWait(barriers + QUERY_FULL, queryTurn.phase);
+    barrierWait(barriers + KEYS_FULL + keyTurn.stage * 8, keyTurn.phase);
     fenceShared();
     awaitTurn();
-    multiplyKeys(0);
+    multiplyKeys(keyTurn.stage);
     passTurn();
     waitProducts<0>();
-    if (lane == 0) barrierArrive(barriers + KEYS_EMPTY);
+    if (lane == 0) barrierArrive(barriers + KEYS_EMPTY + keyTurn.stage * 8);
     exponentials(tile.end - 1, correction);
     packScores();
     for (int n = tile.end - 2; n >= tile.begin; n--) {
-        const int nextStage = stage + 1 == STAGES ? 0 : stage + 1;
-        const u32 nextPhase = phase ^ (nextStage == 0);
-        barrierWait(barriers + KEYS_FULL + nextStage * 8, nextPhase);
+        const Ring<STAGES> valueTurn = keyTurn;
+        keyTurn.next();
+        barrierWait(barriers + KEYS_FULL + keyTurn.stage * 8, keyTurn.phase);
         fenceShared();
         awaitTurn();
-        multiplyKeys(nextStage);
-        barrierWait(barriers + VALUES_FULL + stage * 8, phase);
+        multiplyKeys(keyTurn.stage);
+        barrierWait(barriers + VALUES_FULL + valueTurn.stage * 8, valueTurn.phase);
         fenceShared();
-        multiplyValues(stage);
+        multiplyValues(valueTurn.stage);
         passTurn();
         waitProducts<1>();
-        if (lane == 0) barrierArrive(barriers + KEYS_EMPTY + nextStage * 8);
+        if (lane == 0) barrierArrive(barriers + KEYS_EMPTY + keyTurn.stage * 8);
         exponentials(n, correction);
         waitProducts<0>();
-        if (lane == 0) barrierArrive(barriers + VALUES_EMPTY + stage * 8);
+        if (lane == 0) barrierArrive(barriers + VALUES_EMPTY + valueTurn.stage * 8);
         packScores();
         if (__any_sync(~0u, correction[0] != 1 || correction[1] != 1)) {
             #pragma unroll
@@ -236,13 +250,15 @@ INLINE void compute(const Request& r, const RowTile& tile, u32 query, u32 keys, 
                 for (int i = 0; i < S::WIDTH / 2; i++) sum[part][i] *= correction[i >> 1 & 1];
             }
         }
-        stage = nextStage;
-        phase = nextPhase;
     }
-    barrierWait(barriers + VALUES_FULL + stage * 8, phase);
+    if (lane == 0) barrierArrive(barriers + QUERY_EMPTY);
+    barrierWait(barriers + VALUES_FULL + keyTurn.stage * 8, keyTurn.phase);
     fenceShared();
-    multiplyValues(stage);
+    multiplyValues(keyTurn.stage);
     waitProducts<0>();
+    if (lane == 0) barrierArrive(barriers + VALUES_EMPTY + keyTurn.stage * 8);
+    queryTurn.next();
+    keyTurn.next();
 
     #pragma unroll
     for (int h = 0; h < 2; h++) {
@@ -251,9 +267,9 @@ INLINE void compute(const Request& r, const RowTile& tile, u32 query, u32 keys, 
         l += __shfl_xor_sync(~0u, l, 2);
         const float inverse = 1.0f / l;
         const int packed = packed0 + h * 8;
-        if (packed >= packedRows) continue;
+        if (packed >= tile.rows * group) continue;
         const int token = packed / group, head = packed - token * group;
-        u16* to = r.out + (long long)(tile.row + token) * r.outStride + (blockIdx.x * group + head) * HEAD + (lane & 3) * 2;
+        u16* to = r.out + (long long)(tile.row + token) * r.outStride + (kvHead * group + head) * HEAD + (lane & 3) * 2;
         #pragma unroll
         for (int part = 0; part < S::PARTS; part++) {
             #pragma unroll
@@ -265,35 +281,63 @@ INLINE void compute(const Request& r, const RowTile& tile, u32 query, u32 keys, 
     }
 }
 
+// Rounds go over the row tiles of all kv heads, every other one backwards: the first have the longest work.
+INLINE RowTile tileOfRound(const Request& r, int round, int group, int keysPerTile, int& kvHead) {
+    const int blocks = gridDim.x * gridDim.y, block = blockIdx.y * gridDim.x + blockIdx.x;
+    const int index = round * blocks + (round & 1 ? blocks - 1 - block : block);
+    const int number = index / r.kvHeadCount;
+    kvHead = index - number * r.kvHeadCount;
+    return findTile<ROWS>(r, number, group, keysPerTile);
+}
+
 template <class T, int HEAD>
 INLINE void attend(const Request& r) {
     using S = Shape<HEAD>;
     extern __shared__ unsigned char shared[];
-    __shared__ __align__(8) u64 barrierMemory[4 * STAGES];
+    __shared__ __align__(8) u64 barrierMemory[BARRIERS];
     const u32 query = (sharedAddress(shared) + 1023) & ~1023u;
     const u32 keys = query + S::COLUMNS * S::QUERY_COLUMN;
     const u32 values = keys + STAGES * S::STAGE;
     const u32 barriers = sharedAddress(barrierMemory);
     const int group = r.headCount / r.kvHeadCount;
-    awaitPredecessor();
-    const RowTile tile = findTile<ROWS>(r, blockIdx.y, group, S::KEYS);
-    if (tile.sequence < 0) return;
     if (threadIdx.x == 0) {
-        for (int s = 0; s < STAGES; s++) {
-            barrierInit(barriers + KEYS_FULL + s * 8, 128);
-            barrierInit(barriers + VALUES_FULL + s * 8, 128);
-            barrierInit(barriers + KEYS_EMPTY + s * 8, 8);
-            barrierInit(barriers + VALUES_EMPTY + s * 8, 8);
+        for (int s = 0; s < 16; s += 8) {
+            barrierInit(barriers + KEYS_FULL + s, 128);
+            barrierInit(barriers + VALUES_FULL + s, 128);
+            barrierInit(barriers + KEYS_EMPTY + s, 8);
+            barrierInit(barriers + VALUES_EMPTY + s, 8);
         }
+        barrierInit(barriers + QUERY_FULL, 128);
+        barrierInit(barriers + QUERY_EMPTY, 8);
         fenceShared();
     }
     __syncthreads();
-    if (threadIdx.x >= 256) {
+    awaitPredecessor();
+    const int rounds = gridDim.y == 1 ? 0x7fffffff : 1;
+    Ring<1> queryTurn;
+    Ring<STAGES> keyTurn;
+    const int warpgroup = __shfl_sync(~0u, threadIdx.x >> 7, 0);
+    if (warpgroup == 2) {
         shrinkRegisters<56>();
-        fetch<HEAD>(r, tile, keys, values, barriers);
+        for (int round = 0; round < rounds; round++) {
+            int kvHead;
+            const RowTile tile = tileOfRound(r, round, group, S::KEYS, kvHead);
+            if (tile.sequence < 0) break;
+            fetchQuery<HEAD>(r, tile, kvHead, group, query, barriers, queryTurn);
+            queryTurn.next();
+            fetch<HEAD>(r, tile, kvHead, keys, values, barriers, keyTurn);
+        }
+        copyCommit();
+        copyWait<0>();
     } else {
         growRegisters<224>();
-        compute<T, HEAD>(r, tile, query, keys, values, barriers, group);
+        if (warpgroup == 1) asm volatile("bar.arrive 3, 256;" ::: "memory");
+        for (int round = 0; round < rounds; round++) {
+            int kvHead;
+            const RowTile tile = tileOfRound(r, round, group, S::KEYS, kvHead);
+            if (tile.sequence < 0) break;
+            compute<T, HEAD>(r, tile, kvHead, group, query, keys, values, barriers, queryTurn, keyTurn);
+        }
     }
 }
 }  // namespace
