@@ -39,6 +39,7 @@ import picocli.CommandLine.Spec;
             TokenizeCommand.class,
             BenchCommand.class,
             SimulateCommand.class,
+            WhyCommand.class,
             ModelsCommand.class,
             TestCommand.class,
             VersionCommand.class

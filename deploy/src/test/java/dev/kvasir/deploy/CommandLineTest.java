@@ -20,7 +20,9 @@ final class CommandLineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"serve", "chat", "generate", "tokenize", "bench", "simulate", "models", "test", "version"})
+    @ValueSource(
+            strings = {"serve", "chat", "generate", "tokenize", "bench", "simulate", "why", "models", "test", "version"
+            })
     void everyCommandExplainsItself(String command) {
         assertThat(run(command, "--help")).isZero();
         assertThat(out.toString()).contains("Usage: kvasir " + command, "--help");

@@ -23,6 +23,7 @@ public final class Frontend {
     private final List<ServedModel> models;
     private final ActorRef<Router.Command> router;
     private final ClusterStatus status;
+    private final DecisionLog decisions;
     private final Members members;
     private final RandomGenerator random = new SecureRandom();
     private final Semaphore slots;
@@ -33,11 +34,13 @@ public final class Frontend {
             List<ServedModel> models,
             ActorRef<Router.Command> router,
             ClusterStatus status,
+            DecisionLog decisions,
             Members members) {
         this.config = config;
         this.models = List.copyOf(models);
         this.router = router;
         this.status = status;
+        this.decisions = decisions;
         this.members = members;
         this.slots = new Semaphore(config.concurrentRequestsMax());
     }
@@ -46,15 +49,17 @@ public final class Frontend {
     public static Frontend start(
             ActorSystem<?> system, RouterConfig config, List<ServedModel> models, PrometheusRegistry registry) {
         var status = new ClusterStatus();
+        var decisions = new DecisionLog();
         var setup = new Router.Setup(
                 config,
                 models,
                 config.placement().create(),
                 new SplittableRandom(),
                 new RouterMetrics(registry, models),
-                status);
+                status,
+                decisions);
         var router = system.systemActorOf(Router.create(setup), "kvasir-router", Props.empty());
-        return new Frontend(config, models, router, status, Members.of(system));
+        return new Frontend(config, models, router, status, decisions, Members.of(system));
     }
 
     public RouterConfig config() {
@@ -67,6 +72,11 @@ public final class Frontend {
 
     public ClusterStatus status() {
         return status;
+    }
+
+    /** Where the last requests went, and why. */
+    public DecisionLog decisions() {
+        return decisions;
     }
 
     /** Members of the cluster, as this router sees them; none where there is no cluster. */

@@ -63,7 +63,8 @@ public final class Router extends AbstractBehavior<Router.Command> {
             Placement placement,
             RandomGenerator random,
             RouterMetrics metrics,
-            ClusterStatus status) {}
+            ClusterStatus status,
+            DecisionLog decisions) {}
 
     private record Session(
             ActorRef<WorkerProtocol.Command> worker, WorkerId workerId, String requestId, ResponseStream response) {}
@@ -114,6 +115,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
         long now = System.nanoTime();
         var decision = setup.placement().place(workers.state().view(query, now), query, setup.random());
         LOG.debug("Request {} ({}): {}", request.generation().id(), request.userRequestId(), decision);
+        setup.decisions().add(request.generation().id().value(), query, decision, System.currentTimeMillis());
         var chosen = decision.chosen().orElse(null);
         var worker = chosen == null ? null : workers.ref(chosen);
         if (chosen == null || worker == null) {

@@ -7,6 +7,8 @@ import dev.kvasir.v1.DescribeClusterRequest;
 import dev.kvasir.v1.DescribeClusterResponse;
 import dev.kvasir.v1.DetokenizeRequest;
 import dev.kvasir.v1.DetokenizeResponse;
+import dev.kvasir.v1.ExplainPlacementRequest;
+import dev.kvasir.v1.ExplainPlacementResponse;
 import dev.kvasir.v1.GenerateRequest;
 import dev.kvasir.v1.GenerateResponse;
 import dev.kvasir.v1.InferenceGrpc;
@@ -74,6 +76,11 @@ final class InferenceService extends InferenceGrpc.InferenceImplBase {
     @Override
     public void describeCluster(DescribeClusterRequest request, StreamObserver<DescribeClusterResponse> response) {
         unary(response, cluster::members);
+    }
+
+    @Override
+    public void explainPlacement(ExplainPlacementRequest request, StreamObserver<ExplainPlacementResponse> response) {
+        unary(response, () -> PlacementReport.of(frontend.decisions(), request.getRequestId()));
     }
 
     /** The callbacks of a call wait for each other, so what waits for the client needs a thread of its own. */

@@ -14,6 +14,7 @@ import dev.kvasir.v1.ChatMessages;
 import dev.kvasir.v1.ChatRequest;
 import dev.kvasir.v1.DescribeClusterRequest;
 import dev.kvasir.v1.DetokenizeRequest;
+import dev.kvasir.v1.ExplainPlacementRequest;
 import dev.kvasir.v1.FinishReason;
 import dev.kvasir.v1.GenerateRequest;
 import dev.kvasir.v1.GenerateResponse;
@@ -254,5 +255,34 @@ class GrpcDoorTest {
         assertThat(member.getIncarnation()).isEqualTo(1);
         assertThat(member.getWorker().getModel()).isEqualTo(TestModel.NAME);
         assertThat(member.getWorker().getTotalBlocks()).isEqualTo(128);
+    }
+
+    @Test
+    void aPlacementIsExplainedAsLongAsItIsRemembered() {
+        cluster.worker(StandInWorker.babbling());
+        var id = stub.generate(GenerateRequest.newBuilder()
+                        .setText("abc")
+                        .setSampling(Sampling.newBuilder().setMaxTokens(3))
+                        .build())
+                .next()
+                .getRequestId();
+        var decisions = stub.explainPlacement(
+                        ExplainPlacementRequest.newBuilder().setRequestId(id).build())
+                .getDecisionsList();
+        assertThat(decisions).hasSize(1);
+        var decision = decisions.getFirst();
+        assertThat(decision.getPolicy()).isEqualTo("cost");
+        assertThat(decision.getCandidatesList()).hasSize(1);
+        assertThat(decision.getCandidates(0).getAddress()).isEqualTo(decision.getChosen());
+        assertThat(decision.getCandidates(0).getRefusal()).isEmpty();
+        assertThat(decision.getOutputTokensMax()).isEqualTo(3);
+
+        var error = catchThrowableOfType(
+                StatusRuntimeException.class,
+                () -> stub.explainPlacement(ExplainPlacementRequest.newBuilder()
+                        .setRequestId("nobody")
+                        .build()));
+        assertThat(error.getStatus().getCode()).isEqualTo(Status.Code.NOT_FOUND);
+        assertThat(error.getStatus().getDescription()).contains("request_id nobody");
     }
 }
