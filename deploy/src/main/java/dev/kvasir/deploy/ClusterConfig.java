@@ -11,8 +11,9 @@ import java.util.List;
  * @param port 0 for any free one
  * @param join members to join, as host:port; none forms a cluster of its own
  * @param joinTimeout after which a member that could not join gives up
+ * @param lease how long routers and workers may be silent towards each other
  */
-public record ClusterConfig(String host, int port, List<String> join, Duration joinTimeout) {
+public record ClusterConfig(String host, int port, List<String> join, Duration joinTimeout, Duration lease) {
     public ClusterConfig {
         join = List.copyOf(join);
         check("host", host, !host.isBlank(), "a host name or address");
@@ -21,6 +22,7 @@ public record ClusterConfig(String host, int port, List<String> join, Duration j
             check("join", "'" + member + "'", isMember(member), "host:port with a port in 1..65535");
         }
         check("join-timeout", joinTimeout, joinTimeout.toMillis() >= 1, "at least 1 ms");
+        check("lease", lease, lease.toMillis() >= 20, "at least 20 ms");
     }
 
     static ClusterConfig from(Config section) {
@@ -28,7 +30,8 @@ public record ClusterConfig(String host, int port, List<String> join, Duration j
                 section.getString("host"),
                 section.getInt("port"),
                 Settings.words(section, "join"),
-                section.getDuration("join-timeout"));
+                section.getDuration("join-timeout"),
+                section.getDuration("lease"));
     }
 
     private static boolean isMember(String text) {

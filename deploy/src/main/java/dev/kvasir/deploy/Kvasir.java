@@ -41,6 +41,7 @@ import picocli.CommandLine.Spec;
             SimulateCommand.class,
             WhyCommand.class,
             ModelsCommand.class,
+            DrainCommand.class,
             TestCommand.class,
             VersionCommand.class
         },

@@ -2,7 +2,9 @@ package dev.kvasir.deploy;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
+import dev.kvasir.router.MigrationConfig;
 import dev.kvasir.router.RouterConfig;
+import dev.kvasir.worker.StreamSettings;
 import dev.kvasir.worker.WorkerConfig;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -31,7 +33,9 @@ public record KvasirConfig(
         Duration warmUpTimeout,
         ClusterConfig cluster,
         RouterConfig router,
+        MigrationConfig migration,
         WorkerConfig worker,
+        StreamSettings streams,
         Config pekko) {
 
     public KvasirConfig {
@@ -71,6 +75,7 @@ public record KvasirConfig(
                 .normalize();
         var folderName =
                 model.getFileName() == null ? "model" : model.getFileName().toString();
+        var cluster = ClusterConfig.from(kvasir.getConfig("cluster"));
         return new KvasirConfig(
                 home,
                 model,
@@ -78,9 +83,11 @@ public record KvasirConfig(
                 roles(kvasir),
                 orElse(kvasir, "data-dir", Path::of, home.resolve(".kvasir/data")),
                 kvasir.getDuration("warm-up-timeout"),
-                ClusterConfig.from(kvasir.getConfig("cluster")),
+                cluster,
                 RouterConfig.from(kvasir.getConfig("router")),
+                MigrationConfig.from(kvasir.getConfig("router.migration"), cluster.lease()),
                 WorkerConfig.from(kvasir.getConfig("worker")),
+                StreamSettings.from(kvasir.getConfig("worker.streams"), cluster.lease()),
                 pekko);
     }
 

@@ -89,6 +89,14 @@ public final class KvasirNode implements AutoCloseable {
         return system.getWhenTerminated();
     }
 
+    /** Whether this member left because it was asked to, rather than because the cluster had lost it. */
+    boolean leftOnRequest() {
+        return CoordinatedShutdown.get(Adapter.toClassic(system))
+                .getShutdownReason()
+                .filter(reason -> reason instanceof CoordinatedShutdown.ClusterLeavingReason$)
+                .isPresent();
+    }
+
     /** Takes no new requests and waits, a bounded time, until those at hand have been answered. */
     void drain() throws InterruptedException {
         var doors = router;

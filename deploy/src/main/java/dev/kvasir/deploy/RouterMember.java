@@ -50,7 +50,7 @@ final class RouterMember implements AutoCloseable {
         try {
             folder.requireVocabulary(tokenizer.vocabularySize() - 1);
             var model = servedModel(config, folder, tokenizer);
-            var frontend = Frontend.start(system, config.router(), List.of(model), registry);
+            var frontend = Frontend.start(system, config.router(), config.migration(), List.of(model), registry);
             grpc = GrpcServer.start(frontend);
             var http = http(config.router(), frontend, registry);
             return new RouterMember(tokenizer, frontend, model, grpc, http);
@@ -129,10 +129,15 @@ final class RouterMember implements AutoCloseable {
         return new Addresses(frontend.config().host(), http.port(), grpc.port(), cluster);
     }
 
-    /** Refuses new requests, and waits for those at hand as long as the configuration gives them. */
+    /**
+     * Says that it does not serve, a little later refuses new requests, and waits for those at hand as long as the
+     * configuration gives them.
+     */
     void drain() throws InterruptedException {
-        frontend.drain();
+        frontend.announceDrain();
         grpc.drain();
+        TimeUnit.MILLISECONDS.sleep(frontend.config().drainSettle().toMillis());
+        frontend.drain();
         long end = System.nanoTime() + frontend.config().drainTimeout().toNanos();
         while (frontend.open() > 0 && System.nanoTime() < end) {
             TimeUnit.MILLISECONDS.sleep(POLL.toMillis());

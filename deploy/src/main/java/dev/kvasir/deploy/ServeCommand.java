@@ -104,6 +104,10 @@ final class ServeCommand implements Callable<Integer> {
             return Kvasir.SUCCESS;
         }
         files.forEach(MemberFile::remove);
+        if (node.leftOnRequest()) {
+            LOG.info("Drained, and left the cluster");
+            return Kvasir.SUCCESS;
+        }
         throw new CommandException("this member has left the cluster, and stops; the log says why");
     }
 

@@ -30,6 +30,7 @@ final class Server implements AutoCloseable {
         ModelFlags.put(given, "--cluster-port", "kvasir.cluster.port", "0");
         ModelFlags.put(given, "--join", "kvasir.cluster.join", "");
         // One request at a time: the first answer is the warm-up.
+        ModelFlags.put(given, "--drain-settle", "kvasir.router.drain-settle", "0 s");
         ModelFlags.put(given, "--warm-up", "kvasir.warm-up-timeout", "0 s");
         var node = KvasirNode.start(
                 KvasirConfig.load(flags.configFile(), environment(), given), new StartReport(err, false));

@@ -27,6 +27,9 @@ import org.slf4j.LoggerFactory;
 final class WorkerMember {
     private static final Logger LOG = LoggerFactory.getLogger(WorkerMember.class);
 
+    /** How long the engine may take to end its last step once requests were given back. */
+    private static final Duration MOVING = Duration.ofSeconds(5);
+
     private final ActorRef<WorkerProtocol.Command> actor;
     private final WorkerProtocol.Description description;
     private final CountDownLatch stopped;
@@ -38,7 +41,7 @@ final class WorkerMember {
         this.stopped = new CountDownLatch(1);
         this.drainTimeout = config.router().drainTimeout();
         this.actor = system.systemActorOf(
-                Worker.create(() -> model, new WorkerMetrics(registry, config.servedModelName())),
+                Worker.create(() -> model, new WorkerMetrics(registry, config.servedModelName()), config.streams()),
                 "kvasir-worker",
                 Props.empty());
         system.systemActorOf(watcher(system), "kvasir-worker-watcher", Props.empty());
@@ -125,12 +128,12 @@ final class WorkerMember {
                         description.maxModelLength());
     }
 
-    /** Refuses new requests, and waits, a bounded time, until those at hand have ended. */
+    /** Refuses new requests, and waits until those at hand have ended or, after a time, have been given back. */
     void drain() throws InterruptedException {
         draining = true;
-        actor.tell(new WorkerProtocol.Drain());
-        if (!stopped.await(drainTimeout.toMillis(), TimeUnit.MILLISECONDS)) {
-            LOG.warn("Requests are still running after {} s; they are given up", drainTimeout.toSeconds());
+        actor.tell(new WorkerProtocol.Drain(drainTimeout.toMillis()));
+        if (!stopped.await(drainTimeout.plus(MOVING).toMillis(), TimeUnit.MILLISECONDS)) {
+            LOG.warn("Requests are still running {} s after they were given back", MOVING.toSeconds());
         }
     }
 }

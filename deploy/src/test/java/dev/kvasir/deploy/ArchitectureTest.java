@@ -21,6 +21,7 @@ final class ArchitectureTest {
     private static final String WORKER = "dev.kvasir.worker..";
     private static final String ROUTER = "dev.kvasir.router..";
     private static final String BENCH = "dev.kvasir.bench..";
+    private static final String CLIENT = "dev.kvasir.client..";
     private static final String DEPLOY = "dev.kvasir.deploy..";
 
     private static void assertIndependent(String packages, List<String> others) {
@@ -41,6 +42,7 @@ final class ArchitectureTest {
         assertIndependent(WORKER, List.of(ROUTER, BENCH, DEPLOY));
         assertIndependent(ROUTER, List.of(WORKER, BENCH, DEPLOY));
         assertIndependent(BENCH, List.of(WORKER, DEPLOY));
+        assertIndependent(CLIENT, List.of(MODEL, KVSTORE, PROTOCOL, WORKER, ROUTER, BENCH, DEPLOY));
     }
 
     @Test

@@ -15,16 +15,51 @@ final class EventWire {
 
     private EventWire() {}
 
-    static MessageLite write(StreamEvent event) {
+    static dev.kvasir.v1.cluster.Delivery write(Delivery delivery) {
+        var wire = dev.kvasir.v1.cluster.Delivery.newBuilder().setAttempt(delivery.attempt());
+        switch (delivery) {
+            case Delivery.Unknown unknown -> wire.setUnknown(unknown.requestId().value());
+            case Delivery.Superseded superseded ->
+                wire.setSuperseded(superseded.requestId().value());
+            case Delivery.Event event -> {
+                switch (write(event.event())) {
+                    case Accepted accepted -> wire.setAccepted(accepted);
+                    case PromptScored scored -> wire.setPromptScored(scored);
+                    case Tokens tokens -> wire.setTokens(tokens);
+                    case Finished finished -> wire.setFinished(finished);
+                    case Failed failed -> wire.setFailed(failed);
+                    default -> throw new IllegalArgumentException("not an event: " + event);
+                }
+            }
+        }
+        return wire.build();
+    }
+
+    static Delivery read(dev.kvasir.v1.cluster.Delivery wire) {
+        long attempt = WireCheck.count("attempt", wire.getAttempt());
+        return switch (wire.getEventCase()) {
+            case ACCEPTED -> new Delivery.Event(attempt, read(wire.getAccepted()));
+            case PROMPT_SCORED -> new Delivery.Event(attempt, read(wire.getPromptScored()));
+            case TOKENS -> new Delivery.Event(attempt, read(wire.getTokens()));
+            case FINISHED -> new Delivery.Event(attempt, read(wire.getFinished()));
+            case FAILED -> new Delivery.Event(attempt, read(wire.getFailed()));
+            case UNKNOWN -> new Delivery.Unknown(WireCheck.requestId(wire.getUnknown()), attempt);
+            case SUPERSEDED -> new Delivery.Superseded(WireCheck.requestId(wire.getSuperseded()), attempt);
+            case EVENT_NOT_SET -> throw new IllegalArgumentException("it says nothing");
+        };
+    }
+
+    private static MessageLite write(StreamEvent event) {
         return switch (event) {
             case StreamEvent.Accepted(var id, var incarnation) ->
                 Accepted.newBuilder()
                         .setRequestId(id.value())
                         .setIncarnation(incarnation)
                         .build();
-            case StreamEvent.PromptScored(var id, var tokens) ->
+            case StreamEvent.PromptScored(var id, int first, var tokens) ->
                 PromptScored.newBuilder()
                         .setRequestId(id.value())
+                        .setFirst(first)
                         .addAllTokens(WireCheck.list(tokens, EventWire::write))
                         .build();
             case StreamEvent.Tokens(var id, var output, var first, var tokens, var cached) ->
@@ -46,15 +81,18 @@ final class EventWire {
         };
     }
 
-    static StreamEvent read(Accepted wire) {
+    private static StreamEvent read(Accepted wire) {
         return new StreamEvent.Accepted(WireCheck.requestId(wire.getRequestId()), wire.getIncarnation());
     }
 
-    static StreamEvent read(PromptScored wire) {
-        return new StreamEvent.PromptScored(WireCheck.requestId(wire.getRequestId()), tokens(wire.getTokensList()));
+    private static StreamEvent read(PromptScored wire) {
+        return new StreamEvent.PromptScored(
+                WireCheck.requestId(wire.getRequestId()),
+                WireCheck.count("first", wire.getFirst()),
+                tokens(wire.getTokensList()));
     }
 
-    static StreamEvent read(Tokens wire) {
+    private static StreamEvent read(Tokens wire) {
         return new StreamEvent.Tokens(
                 WireCheck.requestId(wire.getRequestId()),
                 output(wire.getOutputIndex()),
@@ -63,7 +101,7 @@ final class EventWire {
                 WireCheck.count("cached_tokens", wire.getCachedTokens()));
     }
 
-    static StreamEvent read(Finished wire) {
+    private static StreamEvent read(Finished wire) {
         int reason = wire.getReason();
         Limits.require(reason >= 1 && reason <= REASONS.length, "reason", reason, "1..3");
         return new StreamEvent.Finished(
@@ -76,7 +114,7 @@ final class EventWire {
                         : OptionalInt.empty());
     }
 
-    static StreamEvent read(Failed wire) {
+    private static StreamEvent read(Failed wire) {
         return new StreamEvent.Failed(
                 WireCheck.requestId(wire.getRequestId()),
                 FailureKind.valueOf(WireCheck.text("kind", wire.getKind())),

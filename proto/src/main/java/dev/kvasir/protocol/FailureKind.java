@@ -14,6 +14,8 @@ public enum FailureKind {
     UNAVAILABLE,
     DEADLINE_EXCEEDED,
     CANCELLED,
+    /** The stream was resumed elsewhere and goes on there. */
+    ABORTED,
     /** A broken invariant or a failure of this sequence alone, such as NaN logits. */
     INTERNAL
 }

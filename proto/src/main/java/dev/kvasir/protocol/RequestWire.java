@@ -1,8 +1,10 @@
 package dev.kvasir.protocol;
 
 import dev.kvasir.v1.cluster.GenerateCommand;
+import dev.kvasir.v1.cluster.KnownOutput;
 import dev.kvasir.v1.cluster.Request;
 import java.util.HashSet;
+import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRefResolver;
 
 /** Requests as Protobuf. Reading applies the same checks as the doors do. */
@@ -12,6 +14,9 @@ final class RequestWire {
     static GenerateCommand write(WorkerProtocol.Generate generate, ActorRefResolver references) {
         return GenerateCommand.newBuilder()
                 .setRequest(write(generate.request()))
+                .setContinuation(write(generate.continuation()))
+                .setOrigin(generate.origin())
+                .setRouter(generate.router())
                 .setDeadlineMillis(generate.deadlineMillis())
                 .setReplyTo(references.toSerializationFormat(generate.replyTo()))
                 .build();
@@ -20,8 +25,59 @@ final class RequestWire {
     static WorkerProtocol.Generate read(GenerateCommand wire, ActorRefResolver references) {
         return new WorkerProtocol.Generate(
                 read(wire.getRequest()),
+                read(wire.getContinuation()),
+                wire.getOrigin(),
+                WireCheck.text("router", wire.getRouter()),
                 WireCheck.count("deadline_millis", wire.getDeadlineMillis()),
                 WireCheck.reference(wire.getReplyTo(), references));
+    }
+
+    private static dev.kvasir.v1.cluster.Continuation write(Continuation continuation) {
+        var wire = dev.kvasir.v1.cluster.Continuation.newBuilder()
+                .setAttempt(continuation.attempt())
+                .setCachedTokens(continuation.cachedTokens())
+                .setPromptScored(continuation.promptScored());
+        for (var output : continuation.outputs()) {
+            var known = KnownOutput.newBuilder().setEnded(output.ended());
+            for (int token : output.tokens()) {
+                known.addTokens(token);
+            }
+            wire.addOutputs(known);
+        }
+        return wire.build();
+    }
+
+    private static Continuation read(dev.kvasir.v1.cluster.Continuation wire) {
+        return new Continuation(
+                WireCheck.count("attempt", wire.getAttempt()),
+                WireCheck.count("cached_tokens", wire.getCachedTokens()),
+                wire.getPromptScored(),
+                WireCheck.list(
+                        wire.getOutputsList(),
+                        known -> new Continuation.Known(
+                                WireCheck.counts("tokens", known.getTokensList()), known.getEnded())));
+    }
+
+    static dev.kvasir.v1.cluster.Found write(WorkerProtocol.Found found) {
+        var wire = dev.kvasir.v1.cluster.Found.newBuilder().setIncarnation(found.incarnation());
+        found.known()
+                .ifPresent(known -> wire.setAttempt(known.attempt())
+                        .setRequest(write(known.request()))
+                        .setOrigin(known.origin())
+                        .setComplete(known.complete()));
+        return wire.build();
+    }
+
+    static WorkerProtocol.Found read(dev.kvasir.v1.cluster.Found wire) {
+        return new WorkerProtocol.Found(
+                wire.getIncarnation(),
+                wire.hasAttempt()
+                        ? Optional.of(new WorkerProtocol.Knowledge(
+                                WireCheck.count("attempt", wire.getAttempt()),
+                                read(wire.getRequest()),
+                                wire.getOrigin(),
+                                wire.getComplete()))
+                        : Optional.empty());
     }
 
     private static Request write(GenerationRequest request) {

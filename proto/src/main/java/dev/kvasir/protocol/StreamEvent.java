@@ -6,15 +6,20 @@ import java.util.OptionalInt;
 /**
  * What a worker tells about a request. For each output, {@code Tokens} messages come in order and without gaps, then one
  * {@code Finished}; or the whole request ends with one {@code Failed}.
+ * It travels in a {@link Delivery}.
  */
-public sealed interface StreamEvent extends WireMessage {
+public sealed interface StreamEvent {
     RequestId requestId();
 
     /** The worker has queued the request. */
     record Accepted(RequestId requestId, long incarnation) implements StreamEvent {}
 
-    /** Log-probabilities of prompt tokens from the second on; before any {@code Tokens}. */
-    record PromptScored(RequestId requestId, List<ScoredToken> tokens) implements StreamEvent {
+    /**
+     * Log-probabilities of prompt tokens from the second on; before any {@code Tokens}.
+     *
+     * @param first how many of them came before these
+     */
+    record PromptScored(RequestId requestId, int first, List<ScoredToken> tokens) implements StreamEvent {
         public PromptScored {
             tokens = List.copyOf(tokens);
         }

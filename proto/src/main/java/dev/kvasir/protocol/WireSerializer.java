@@ -2,23 +2,28 @@ package dev.kvasir.protocol;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
+import dev.kvasir.protocol.WorkerProtocol.Again;
+import dev.kvasir.protocol.WorkerProtocol.Alive;
 import dev.kvasir.protocol.WorkerProtocol.Cancel;
+import dev.kvasir.protocol.WorkerProtocol.Claim;
 import dev.kvasir.protocol.WorkerProtocol.Describe;
 import dev.kvasir.protocol.WorkerProtocol.Description;
 import dev.kvasir.protocol.WorkerProtocol.Drain;
+import dev.kvasir.protocol.WorkerProtocol.Find;
+import dev.kvasir.protocol.WorkerProtocol.Found;
 import dev.kvasir.protocol.WorkerProtocol.Generate;
 import dev.kvasir.protocol.WorkerProtocol.LoadReport;
+import dev.kvasir.protocol.WorkerProtocol.Renew;
 import dev.kvasir.protocol.WorkerProtocol.Subscribe;
-import dev.kvasir.v1.cluster.Accepted;
+import dev.kvasir.v1.cluster.AgainCommand;
 import dev.kvasir.v1.cluster.CancelCommand;
+import dev.kvasir.v1.cluster.ClaimCommand;
 import dev.kvasir.v1.cluster.DescribeCommand;
 import dev.kvasir.v1.cluster.DrainCommand;
-import dev.kvasir.v1.cluster.Failed;
-import dev.kvasir.v1.cluster.Finished;
+import dev.kvasir.v1.cluster.FindCommand;
 import dev.kvasir.v1.cluster.GenerateCommand;
-import dev.kvasir.v1.cluster.PromptScored;
+import dev.kvasir.v1.cluster.RenewCommand;
 import dev.kvasir.v1.cluster.SubscribeCommand;
-import dev.kvasir.v1.cluster.Tokens;
 import dev.kvasir.v1.cluster.WorkerDescription;
 import java.io.NotSerializableException;
 import org.apache.pekko.actor.ExtendedActorSystem;
@@ -53,18 +58,17 @@ public final class WireSerializer extends SerializerWithStringManifest {
                 switch (command) {
                     case Generate _ -> "GenerateCommand";
                     case Cancel _ -> "CancelCommand";
+                    case Again _ -> "AgainCommand";
+                    case Find _ -> "FindCommand";
+                    case Claim _ -> "ClaimCommand";
+                    case Renew _ -> "RenewCommand";
                     case Describe _ -> "DescribeCommand";
                     case Subscribe _ -> "SubscribeCommand";
                     case Drain _ -> "DrainCommand";
                 };
-            case StreamEvent event ->
-                switch (event) {
-                    case StreamEvent.Accepted _ -> "Accepted";
-                    case StreamEvent.PromptScored _ -> "PromptScored";
-                    case StreamEvent.Tokens _ -> "Tokens";
-                    case StreamEvent.Finished _ -> "Finished";
-                    case StreamEvent.Failed _ -> "Failed";
-                };
+            case Delivery _ -> "Delivery";
+            case Found _ -> "Found";
+            case Alive _ -> "Alive";
             case Description _ -> "WorkerDescription";
             case LoadReport _ -> "LoadReport";
             default -> throw unknown(message);
@@ -94,6 +98,10 @@ public final class WireSerializer extends SerializerWithStringManifest {
                 switch (command) {
                     case Generate generate -> RequestWire.write(generate, references());
                     case Cancel cancel -> WorkerWire.write(cancel);
+                    case Again again -> WorkerWire.write(again, references());
+                    case Find find -> WorkerWire.write(find, references());
+                    case Claim claim -> WorkerWire.write(claim, references());
+                    case Renew renew -> WorkerWire.write(renew, references());
                     case Describe describe ->
                         DescribeCommand.newBuilder()
                                 .setReplyTo(references().toSerializationFormat(describe.replyTo()))
@@ -102,9 +110,14 @@ public final class WireSerializer extends SerializerWithStringManifest {
                         SubscribeCommand.newBuilder()
                                 .setReplyTo(references().toSerializationFormat(subscribe.replyTo()))
                                 .build();
-                    case Drain _ -> DrainCommand.getDefaultInstance();
+                    case Drain(long moveAfterMillis) ->
+                        DrainCommand.newBuilder()
+                                .setMoveAfterMillis(moveAfterMillis)
+                                .build();
                 };
-            case StreamEvent event -> EventWire.write(event);
+            case Delivery delivery -> EventWire.write(delivery);
+            case Found found -> RequestWire.write(found);
+            case Alive alive -> WorkerWire.write(alive);
             case Description description -> WorkerWire.write(description);
             case LoadReport report -> WorkerWire.write(report);
             default -> throw unknown(message);
@@ -122,11 +135,13 @@ public final class WireSerializer extends SerializerWithStringManifest {
                 new Subscribe(
                         WireCheck.reference(SubscribeCommand.parseFrom(bytes).getReplyTo(), references()));
             case "DrainCommand" -> WorkerWire.read(DrainCommand.parseFrom(bytes));
-            case "Accepted" -> EventWire.read(Accepted.parseFrom(bytes));
-            case "PromptScored" -> EventWire.read(PromptScored.parseFrom(bytes));
-            case "Tokens" -> EventWire.read(Tokens.parseFrom(bytes));
-            case "Finished" -> EventWire.read(Finished.parseFrom(bytes));
-            case "Failed" -> EventWire.read(Failed.parseFrom(bytes));
+            case "AgainCommand" -> WorkerWire.read(AgainCommand.parseFrom(bytes), references());
+            case "FindCommand" -> WorkerWire.read(FindCommand.parseFrom(bytes), references());
+            case "ClaimCommand" -> WorkerWire.read(ClaimCommand.parseFrom(bytes), references());
+            case "RenewCommand" -> WorkerWire.read(RenewCommand.parseFrom(bytes), references());
+            case "Delivery" -> EventWire.read(dev.kvasir.v1.cluster.Delivery.parseFrom(bytes));
+            case "Found" -> RequestWire.read(dev.kvasir.v1.cluster.Found.parseFrom(bytes));
+            case "Alive" -> WorkerWire.read(dev.kvasir.v1.cluster.Alive.parseFrom(bytes));
             case "WorkerDescription" -> WorkerWire.read(WorkerDescription.parseFrom(bytes));
             case "LoadReport" -> WorkerWire.read(dev.kvasir.v1.cluster.LoadReport.parseFrom(bytes));
             default -> throw new IllegalArgumentException("no such message");

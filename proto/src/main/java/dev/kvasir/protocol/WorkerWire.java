@@ -1,16 +1,24 @@
 package dev.kvasir.protocol;
 
+import dev.kvasir.v1.cluster.AgainCommand;
 import dev.kvasir.v1.cluster.CancelCommand;
+import dev.kvasir.v1.cluster.ClaimCommand;
 import dev.kvasir.v1.cluster.DrainCommand;
+import dev.kvasir.v1.cluster.FindCommand;
+import dev.kvasir.v1.cluster.RenewCommand;
+import dev.kvasir.v1.cluster.RunningAttempt;
 import dev.kvasir.v1.cluster.WorkerDescription;
 import java.util.OptionalInt;
+import org.apache.pekko.actor.typed.ActorRefResolver;
 
 /** What workers tell of themselves, and cancellation, as Protobuf. */
 final class WorkerWire {
     private WorkerWire() {}
 
     static CancelCommand write(WorkerProtocol.Cancel cancel) {
-        var wire = CancelCommand.newBuilder().setRequestId(cancel.requestId().value());
+        var wire = CancelCommand.newBuilder()
+                .setRequestId(cancel.requestId().value())
+                .setAttempt(cancel.attempt());
         cancel.outputIndex().ifPresent(wire::setOutputIndex);
         return wire.build();
     }
@@ -18,14 +26,116 @@ final class WorkerWire {
     static WorkerProtocol.Cancel read(CancelCommand wire) {
         return new WorkerProtocol.Cancel(
                 WireCheck.requestId(wire.getRequestId()),
+                WireCheck.count("attempt", wire.getAttempt()),
                 wire.hasOutputIndex()
                         ? OptionalInt.of(WireCheck.count("output_index", wire.getOutputIndex()))
                         : OptionalInt.empty());
     }
 
-    /** The message has no fields; that it could be parsed is all there is to know. */
     static WorkerProtocol.Drain read(DrainCommand wire) {
-        return new WorkerProtocol.Drain();
+        return new WorkerProtocol.Drain(WireCheck.count("move_after_millis", wire.getMoveAfterMillis()));
+    }
+
+    static AgainCommand write(WorkerProtocol.Again again, ActorRefResolver references) {
+        return AgainCommand.newBuilder()
+                .setRequestId(again.requestId().value())
+                .setAttempt(again.attempt())
+                .addAllNext(again.next())
+                .setPromptScored(again.promptScored())
+                .setReplyTo(references.toSerializationFormat(again.replyTo()))
+                .build();
+    }
+
+    static WorkerProtocol.Again read(AgainCommand wire, ActorRefResolver references) {
+        Limits.require(
+                wire.getNextCount() <= SamplingParameters.N_MAX,
+                "next",
+                wire.getNextCount() + " entries",
+                "at most 16");
+        return new WorkerProtocol.Again(
+                WireCheck.requestId(wire.getRequestId()),
+                WireCheck.count("attempt", wire.getAttempt()),
+                WireCheck.list(wire.getNextList(), next -> WireCheck.count("next", next)),
+                wire.getPromptScored(),
+                WireCheck.reference(wire.getReplyTo(), references));
+    }
+
+    static ClaimCommand write(WorkerProtocol.Claim claim, ActorRefResolver references) {
+        return ClaimCommand.newBuilder()
+                .setRequestId(claim.requestId().value())
+                .setAttempt(claim.attempt())
+                .setRouter(claim.router())
+                .setDeadlineMillis(claim.deadlineMillis())
+                .setReplyTo(references.toSerializationFormat(claim.replyTo()))
+                .build();
+    }
+
+    static WorkerProtocol.Claim read(ClaimCommand wire, ActorRefResolver references) {
+        return new WorkerProtocol.Claim(
+                WireCheck.requestId(wire.getRequestId()),
+                WireCheck.count("attempt", wire.getAttempt()),
+                WireCheck.text("router", wire.getRouter()),
+                WireCheck.count("deadline_millis", wire.getDeadlineMillis()),
+                WireCheck.reference(wire.getReplyTo(), references));
+    }
+
+    static FindCommand write(WorkerProtocol.Find find, ActorRefResolver references) {
+        return FindCommand.newBuilder()
+                .setRequestId(find.requestId().value())
+                .setReplyTo(references.toSerializationFormat(find.replyTo()))
+                .build();
+    }
+
+    static WorkerProtocol.Find read(FindCommand wire, ActorRefResolver references) {
+        return new WorkerProtocol.Find(
+                WireCheck.requestId(wire.getRequestId()), WireCheck.reference(wire.getReplyTo(), references));
+    }
+
+    static RenewCommand write(WorkerProtocol.Renew renew, ActorRefResolver references) {
+        return RenewCommand.newBuilder()
+                .setRouter(renew.router())
+                .setSequence(renew.sequence())
+                .setAudit(renew.audit())
+                .setReplyTo(references.toSerializationFormat(renew.replyTo()))
+                .build();
+    }
+
+    static WorkerProtocol.Renew read(RenewCommand wire, ActorRefResolver references) {
+        return new WorkerProtocol.Renew(
+                WireCheck.text("router", wire.getRouter()),
+                WireCheck.count("sequence", wire.getSequence()),
+                wire.getAudit(),
+                WireCheck.reference(wire.getReplyTo(), references));
+    }
+
+    static dev.kvasir.v1.cluster.Alive write(WorkerProtocol.Alive alive) {
+        return dev.kvasir.v1.cluster.Alive.newBuilder()
+                .setIncarnation(alive.incarnation())
+                .setSequence(alive.sequence())
+                .setInStepMillis(alive.inStepMillis())
+                .setStuck(alive.stuck())
+                .setAudit(alive.audit())
+                .addAllRunning(WireCheck.list(
+                        alive.running(),
+                        running -> RunningAttempt.newBuilder()
+                                .setRequestId(running.requestId().value())
+                                .setAttempt(running.attempt())
+                                .build()))
+                .build();
+    }
+
+    static WorkerProtocol.Alive read(dev.kvasir.v1.cluster.Alive wire) {
+        return new WorkerProtocol.Alive(
+                wire.getIncarnation(),
+                WireCheck.count("sequence", wire.getSequence()),
+                WireCheck.count("in_step_millis", wire.getInStepMillis()),
+                wire.getStuck(),
+                wire.getAudit(),
+                WireCheck.list(
+                        wire.getRunningList(),
+                        running -> new WorkerProtocol.Running(
+                                WireCheck.requestId(running.getRequestId()),
+                                WireCheck.count("attempt", running.getAttempt()))));
     }
 
     static WorkerDescription write(WorkerProtocol.Description description) {

@@ -2,6 +2,7 @@ package dev.kvasir.protocol;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.ByteString;
 import com.typesafe.config.ConfigFactory;
 import dev.kvasir.protocol.WorkerProtocol.Generate;
 import java.time.Duration;
@@ -30,18 +31,21 @@ class RemoteMessageTest {
             ActorRef<WorkerProtocol.Command> worker = there.spawn(Behaviors.receiveMessage(command -> {
                 if (command instanceof Generate generate) {
                     generate.replyTo()
-                            .tell(new StreamEvent.Accepted(generate.request().id(), 42));
+                            .tell(new Delivery.Event(
+                                    1,
+                                    new StreamEvent.Accepted(generate.request().id(), 42)));
                 }
                 return Behaviors.same();
             }));
             var path = ActorRefResolver.get(there.system()).toSerializationFormat(worker);
             ActorRef<WorkerProtocol.Command> remote =
                     ActorRefResolver.get(here.system()).resolveActorRef(path);
-            var answers = here.<StreamEvent>createTestProbe();
+            var answers = here.<Delivery>createTestProbe();
             var id = new RequestId("one");
             var request = new GenerationRequest(id, "m", new int[] {1, 2}, SamplingParameters.greedy(3), "", 0);
-            remote.tell(new Generate(request, 0, answers.ref()));
-            assertThat(answers.receiveMessage(Duration.ofSeconds(30))).isEqualTo(new StreamEvent.Accepted(id, 42));
+            remote.tell(new Generate(request, Continuation.fresh(1), ByteString.EMPTY, "router", 0, answers.ref()));
+            assertThat(answers.receiveMessage(Duration.ofSeconds(30)))
+                    .isEqualTo(new Delivery.Event(1, new StreamEvent.Accepted(id, 42)));
         } finally {
             here.shutdownTestKit();
             there.shutdownTestKit();

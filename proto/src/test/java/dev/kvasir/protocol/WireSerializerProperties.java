@@ -3,12 +3,21 @@ package dev.kvasir.protocol;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.protobuf.ByteString;
+import dev.kvasir.protocol.WorkerProtocol.Again;
+import dev.kvasir.protocol.WorkerProtocol.Alive;
 import dev.kvasir.protocol.WorkerProtocol.Cancel;
+import dev.kvasir.protocol.WorkerProtocol.Claim;
 import dev.kvasir.protocol.WorkerProtocol.Describe;
 import dev.kvasir.protocol.WorkerProtocol.Description;
 import dev.kvasir.protocol.WorkerProtocol.Drain;
+import dev.kvasir.protocol.WorkerProtocol.Find;
+import dev.kvasir.protocol.WorkerProtocol.Found;
 import dev.kvasir.protocol.WorkerProtocol.Generate;
+import dev.kvasir.protocol.WorkerProtocol.Knowledge;
 import dev.kvasir.protocol.WorkerProtocol.LoadReport;
+import dev.kvasir.protocol.WorkerProtocol.Renew;
+import dev.kvasir.protocol.WorkerProtocol.Running;
 import dev.kvasir.protocol.WorkerProtocol.Subscribe;
 import java.io.NotSerializableException;
 import java.util.ArrayList;
@@ -18,6 +27,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
@@ -41,30 +51,56 @@ class WireSerializerProperties {
 
     private static final Map<Class<? extends WireMessage>, Function<RandomGenerator, WireMessage>> MESSAGES =
             Map.ofEntries(
-                    Map.entry(Generate.class, r -> new Generate(request(r), r.nextLong(Long.MAX_VALUE), probe())),
-                    Map.entry(Cancel.class, r -> new Cancel(id(r), optional(r, SamplingParameters.N_MAX))),
+                    Map.entry(
+                            Generate.class,
+                            r -> new Generate(
+                                    request(r),
+                                    continuation(r),
+                                    bytes(r),
+                                    text(r, 60),
+                                    r.nextLong(Long.MAX_VALUE),
+                                    probe())),
+                    Map.entry(Cancel.class, r -> new Cancel(id(r), attempt(r), optional(r, SamplingParameters.N_MAX))),
+                    Map.entry(
+                            Again.class,
+                            r -> new Again(
+                                    id(r),
+                                    attempt(r),
+                                    r.ints(r.nextInt(17), 0, 1000).boxed().toList(),
+                                    r.nextBoolean(),
+                                    probe())),
+                    Map.entry(Find.class, r -> new Find(id(r), probe())),
+                    Map.entry(
+                            Claim.class,
+                            r -> new Claim(id(r), attempt(r), text(r, 60), r.nextLong(Long.MAX_VALUE), probe())),
+                    Map.entry(Renew.class, r -> new Renew(text(r, 60), attempt(r), r.nextBoolean(), probe())),
                     Map.entry(Describe.class, _ -> new Describe(probe())),
                     Map.entry(Subscribe.class, _ -> new Subscribe(probe())),
-                    Map.entry(Drain.class, _ -> new Drain()),
+                    Map.entry(Drain.class, r -> new Drain(r.nextLong(Long.MAX_VALUE))),
                     Map.entry(Description.class, WireSerializerProperties::description),
                     Map.entry(LoadReport.class, WireSerializerProperties::report),
-                    Map.entry(StreamEvent.Accepted.class, r -> new StreamEvent.Accepted(id(r), r.nextLong())),
-                    Map.entry(StreamEvent.PromptScored.class, r -> new StreamEvent.PromptScored(id(r), scored(r))),
                     Map.entry(
-                            StreamEvent.Tokens.class,
-                            r -> new StreamEvent.Tokens(id(r), r.nextInt(16), count(r), scored(r), count(r))),
+                            Found.class,
+                            r -> new Found(
+                                    r.nextLong(),
+                                    r.nextBoolean()
+                                            ? Optional.empty()
+                                            : Optional.of(
+                                                    new Knowledge(attempt(r), request(r), bytes(r), r.nextBoolean())))),
                     Map.entry(
-                            StreamEvent.Finished.class,
-                            r -> new StreamEvent.Finished(
-                                    id(r),
-                                    r.nextInt(16),
-                                    count(r),
-                                    pick(r, FinishReason.values()),
-                                    optional(r, Integer.MAX_VALUE))),
-                    Map.entry(
-                            StreamEvent.Failed.class,
-                            r -> new StreamEvent.Failed(
-                                    id(r), pick(r, FailureKind.values()), text(r, 300), r.nextLong(Long.MAX_VALUE))));
+                            Alive.class,
+                            r -> new Alive(
+                                    r.nextLong(),
+                                    attempt(r),
+                                    attempt(r),
+                                    r.nextBoolean(),
+                                    r.nextBoolean(),
+                                    Stream.generate(() -> new Running(id(r), attempt(r)))
+                                            .limit(r.nextInt(5))
+                                            .toList())),
+                    Map.entry(Delivery.Unknown.class, r -> new Delivery.Unknown(id(r), attempt(r))),
+                    Map.entry(Delivery.Superseded.class, r -> new Delivery.Superseded(id(r), attempt(r))),
+                    Map.entry(Delivery.Event.class, r -> new Delivery.Event(attempt(r), event(r))));
 
     @AfterAll
     static void stop() {
@@ -73,7 +109,7 @@ class WireSerializerProperties {
 
     @Test
     void everyMessageIsCovered() {
-        var wire = Stream.of(WorkerProtocol.Command.class, StreamEvent.class)
+        var wire = Stream.of(WorkerProtocol.Command.class, Delivery.class)
                 .flatMap(type -> Arrays.stream(Objects.requireNonNull(type.getPermittedSubclasses())));
         var records = Stream.of(WorkerProtocol.class.getDeclaredClasses())
                 .filter(type -> type.isRecord() && WireMessage.class.isAssignableFrom(type));
@@ -105,7 +141,9 @@ class WireSerializerProperties {
             var bytes = damage(wire.toBinary(message), random);
             try {
                 var read = wire.fromBinary(bytes, wire.manifest(message));
-                assertThat(read).as("%s, seed %d", type.getSimpleName(), seed).isInstanceOf(type);
+                assertThat(read)
+                        .as("%s, seed %d", type.getSimpleName(), seed)
+                        .isInstanceOf(Delivery.class.isAssignableFrom(type) ? Delivery.class : type);
                 wire.toBinary(read);
             } catch (NotSerializableException e) {
                 assertThat(e).as("%s, seed %d", type.getSimpleName(), seed).hasMessageContaining("bytes are no valid");
@@ -135,10 +173,13 @@ class WireSerializerProperties {
 
     @Test
     void aLongFailureIsCutRatherThanLost() throws NotSerializableException {
-        var wire = serializerOf(StreamEvent.Failed.class);
-        var failed = new StreamEvent.Failed(new RequestId("a"), FailureKind.INTERNAL, "😀".repeat(5000), 0);
-        var read = (StreamEvent.Failed) wire.fromBinary(wire.toBinary(failed), wire.manifest(failed));
-        assertThat(read.message()).hasSizeBetween(4000, 4096).endsWith("😀…");
+        var wire = serializerOf(Delivery.Event.class);
+        var failed = new Delivery.Event(
+                1, new StreamEvent.Failed(new RequestId("a"), FailureKind.INTERNAL, "😀".repeat(5000), 0));
+        var read = (Delivery.Event) wire.fromBinary(wire.toBinary(failed), wire.manifest(failed));
+        assertThat(((StreamEvent.Failed) read.event()).message())
+                .hasSizeBetween(4000, 4096)
+                .endsWith("😀…");
     }
 
     private static WireSerializer serializerOf(Class<?> type) {
@@ -174,6 +215,46 @@ class WireSerializerProperties {
 
     private static <T> ActorRef<T> probe() {
         return KIT.<T>createTestProbe().ref();
+    }
+
+    private static long attempt(RandomGenerator random) {
+        return random.nextLong(Long.MAX_VALUE);
+    }
+
+    private static ByteString bytes(RandomGenerator random) {
+        var bytes = new byte[random.nextInt(200)];
+        random.nextBytes(bytes);
+        return ByteString.copyFrom(bytes);
+    }
+
+    private static Continuation continuation(RandomGenerator random) {
+        var outputs = Stream.generate(() -> new Continuation.Known(
+                        random.ints(random.nextInt(40), 0, 200_000).toArray(), random.nextBoolean()))
+                .limit(random.nextInt(17))
+                .toList();
+        return new Continuation(attempt(random), count(random), random.nextBoolean(), outputs);
+    }
+
+    private static StreamEvent event(RandomGenerator random) {
+        return switch (random.nextInt(5)) {
+            case 0 -> new StreamEvent.Accepted(id(random), random.nextLong());
+            case 1 -> new StreamEvent.PromptScored(id(random), count(random), scored(random));
+            case 2 ->
+                new StreamEvent.Tokens(id(random), random.nextInt(16), count(random), scored(random), count(random));
+            case 3 ->
+                new StreamEvent.Finished(
+                        id(random),
+                        random.nextInt(16),
+                        count(random),
+                        pick(random, FinishReason.values()),
+                        optional(random, Integer.MAX_VALUE));
+            default ->
+                new StreamEvent.Failed(
+                        id(random),
+                        pick(random, FailureKind.values()),
+                        text(random, 300),
+                        random.nextLong(Long.MAX_VALUE));
+        };
     }
 
     private static GenerationRequest request(RandomGenerator random) {

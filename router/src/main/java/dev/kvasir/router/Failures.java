@@ -38,6 +38,7 @@ public final class Failures {
             case DEADLINE_EXCEEDED ->
                 new Answer(Status.Code.DEADLINE_EXCEEDED, 504, "server_error", "deadline_exceeded");
             case CANCELLED -> new Answer(Status.Code.CANCELLED, 499, "server_error", "cancelled");
+            case ABORTED -> new Answer(Status.Code.ABORTED, 409, "server_error", "resumed_elsewhere");
             case INTERNAL -> new Answer(Status.Code.INTERNAL, 500, "server_error", "internal_error");
         };
     }

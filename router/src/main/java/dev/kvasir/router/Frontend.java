@@ -2,13 +2,19 @@ package dev.kvasir.router;
 
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.Limits;
+import dev.kvasir.protocol.RequestId;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.random.RandomGenerator;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -19,7 +25,11 @@ import org.apache.pekko.actor.typed.Props;
  * number of requests is being answered at a time, the others are refused at once. Used by any number of threads.
  */
 public final class Frontend {
+    private static final int REQUEST_ID_MAX = 64;
+    private static final Duration FIND_MARGIN = Duration.ofSeconds(2);
+
     private final RouterConfig config;
+    private final MigrationConfig migration;
     private final List<ServedModel> models;
     private final ActorRef<Router.Command> router;
     private final ClusterStatus status;
@@ -27,16 +37,19 @@ public final class Frontend {
     private final Members members;
     private final RandomGenerator random = new SecureRandom();
     private final Semaphore slots;
+    private volatile boolean leaving;
     private volatile boolean draining;
 
     Frontend(
             RouterConfig config,
+            MigrationConfig migration,
             List<ServedModel> models,
             ActorRef<Router.Command> router,
             ClusterStatus status,
             DecisionLog decisions,
             Members members) {
         this.config = config;
+        this.migration = migration;
         this.models = List.copyOf(models);
         this.router = router;
         this.status = status;
@@ -48,10 +61,22 @@ public final class Frontend {
     /** Starts a router in this process; it lives as long as the actor system. */
     public static Frontend start(
             ActorSystem<?> system, RouterConfig config, List<ServedModel> models, PrometheusRegistry registry) {
+        return start(system, config, MigrationConfig.defaults(), models, registry);
+    }
+
+    /** Starts a router in this process; it lives as long as the actor system. */
+    public static Frontend start(
+            ActorSystem<?> system,
+            RouterConfig config,
+            MigrationConfig migration,
+            List<ServedModel> models,
+            PrometheusRegistry registry) {
         var status = new ClusterStatus();
         var decisions = new DecisionLog();
         var setup = new Router.Setup(
+                routerId(system),
                 config,
+                migration,
                 models,
                 config.placement().create(),
                 new SplittableRandom(),
@@ -59,7 +84,12 @@ public final class Frontend {
                 status,
                 decisions);
         var router = system.systemActorOf(Router.create(setup), "kvasir-router", Props.empty());
-        return new Frontend(config, models, router, status, decisions, Members.of(system));
+        return new Frontend(config, migration, models, router, status, decisions, Members.of(system));
+    }
+
+    /** One life of a router. */
+    private static String routerId(ActorSystem<?> system) {
+        return system.address().hostPort() + "#" + Long.toHexString(new SecureRandom().nextLong());
     }
 
     public RouterConfig config() {
@@ -82,6 +112,11 @@ public final class Frontend {
     /** Members of the cluster, as this router sees them; none where there is no cluster. */
     public List<Members.MemberStatus> members() {
         return members.now();
+    }
+
+    /** Makes a member drain and leave the cluster; false where there is no such member. */
+    public boolean drain(String address) {
+        return members.leave(address);
     }
 
     /**
@@ -115,16 +150,7 @@ public final class Frontend {
      */
     public ResponseStream submit(RequestDraft draft, Optional<Duration> timeout) {
         var model = model(draft.model);
-        if (draining) {
-            throw new RequestFailedException(
-                    Failure.retryable(FailureKind.UNAVAILABLE, "this router is draining", Router.RETRY_AFTER_MILLIS));
-        }
-        if (!slots.tryAcquire()) {
-            throw new RequestFailedException(Failure.retryable(
-                    FailureKind.RESOURCE_EXHAUSTED,
-                    "%d requests are being answered, which is the limit".formatted(config.concurrentRequestsMax()),
-                    Router.RETRY_AFTER_MILLIS));
-        }
+        takeSlot();
         boolean opened = false;
         try {
             var request = RequestRules.validate(draft, model, random);
@@ -136,6 +162,60 @@ public final class Frontend {
             if (!opened) {
                 slots.release();
             }
+        }
+    }
+
+    /**
+     * Goes on with an answer whose stream broke off, here or at another router. The response replays to its door what the
+     * client has, and brings what it does not have.
+     *
+     * @param requestId as the responses named it
+     * @param received what the client has
+     * @param timeout that the client named, from now
+     * @throws RequestFailedException where no worker knows the request
+     */
+    public ResponseStream resume(String requestId, ResumePoint received, Optional<Duration> timeout)
+            throws InterruptedException {
+        Limits.require(
+                !requestId.isEmpty() && requestId.length() <= REQUEST_ID_MAX,
+                "request_id",
+                requestId.length() + " characters",
+                "1..64 characters");
+        takeSlot();
+        var answer = new CompletableFuture<ResponseStream>();
+        var released = new AtomicBoolean();
+        Runnable release = () -> {
+            if (released.compareAndSet(false, true)) {
+                slots.release();
+            }
+        };
+        router.tell(new Router.Resume(new RequestId(requestId), received, deadline(timeout), release, answer));
+        try {
+            return answer.get(migration.findTimeout().plus(FIND_MARGIN).toMillis(), TimeUnit.MILLISECONDS);
+        } catch (ExecutionException e) {
+            release.run();
+            throw e.getCause() instanceof RuntimeException known ? known : new IllegalStateException(e.getCause());
+        } catch (TimeoutException | InterruptedException e) {
+            var _ = answer.thenAccept(ResponseStream::close);
+            release.run();
+            if (e instanceof InterruptedException interrupted) {
+                throw interrupted;
+            }
+            throw new RequestFailedException(Failure.retryable(
+                    FailureKind.UNAVAILABLE, "the workers could not be asked in time", Router.RETRY_AFTER_MILLIS));
+        }
+    }
+
+    private void takeSlot() {
+        if (draining) {
+            throw new RequestFailedException(
+                    Failure.retryable(FailureKind.UNAVAILABLE, "this router is draining", Router.RETRY_AFTER_MILLIS));
+        }
+        if (!slots.tryAcquire()) {
+            throw new RequestFailedException(Failure.retryable(
+                    FailureKind.RESOURCE_EXHAUSTED,
+                    "%d requests are being answered, which is the limit".formatted(config.concurrentRequestsMax()),
+                    Router.RETRY_AFTER_MILLIS));
         }
     }
 
@@ -160,12 +240,19 @@ public final class Frontend {
         return config.concurrentRequestsMax() - slots.availablePermits();
     }
 
+    /** Says from now on that it does not serve, so that load balancers look elsewhere; requests are still taken. */
+    public void announceDrain() {
+        leaving = true;
+    }
+
     /** Takes no new requests. */
     public void drain() {
+        leaving = true;
         draining = true;
     }
 
+    /** Whether it is about to take no more requests, or takes none any more. */
     public boolean draining() {
-        return draining;
+        return leaving;
     }
 }

@@ -56,6 +56,9 @@ public sealed interface OutputEvent {
 
     record Completed(Usage usage) implements OutputEvent {}
 
+    /** Something that the client has already, told so that a door knows where the answer stands; not to be sent. */
+    record Replayed(OutputEvent event) implements OutputEvent {}
+
     record Failed(Failure failure) implements OutputEvent {}
 
     /**

@@ -26,6 +26,7 @@ final class OutputState {
     private int tokenCount;
     private int possibleEnd = NONE;
     private boolean finished;
+    private boolean cutByText;
 
     OutputState(int index, ValidRequest request) {
         this.index = index;
@@ -37,6 +38,11 @@ final class OutputState {
 
     boolean finished() {
         return finished;
+    }
+
+    /** Ended here, by its text; a worker that knows the tokens alone would go on. */
+    boolean cutByText() {
+        return cutByText;
     }
 
     /** Tokens that count for usage, and the index of the next one expected. */
@@ -63,6 +69,7 @@ final class OutputState {
         Finish finish = null;
         if (matcher.stopped()) {
             finished = true;
+            cutByText = true;
             finish = new Finish(FinishReason.STOP, matcher.stop(), OptionalInt.empty());
         }
         return new Delta(index, first, text.toString(), scored.subList(0, taken), finish);

@@ -91,6 +91,8 @@ public final class RequestDraft {
     @Nullable
     String userRequestId;
 
+    Map<String, String> door = Map.of();
+
     private RequestDraft(String model, long arrivalNanos) {
         this.model = model;
         this.arrivalNanos = arrivalNanos;
@@ -104,6 +106,12 @@ public final class RequestDraft {
      */
     public static RequestDraft of(String model, long arrivalNanos) {
         return new RequestDraft(model, arrivalNanos);
+    }
+
+    /** Notes for a door that may have to resume the stream. */
+    public RequestDraft door(Map<String, String> notes) {
+        door = Map.copyOf(notes);
+        return this;
     }
 
     public RequestDraft prompt(@Nullable Prompt value) {

@@ -49,7 +49,7 @@ final class RequestRules {
                         GenerationRequest.PRIORITY_MAX)));
         var promptText = text.echo() ? echoText(draft.prompt, prompt, model, text) : "";
         return new ValidRequest(
-                generation, model, text, promptText, orElse(draft.userRequestId, ""), draft.arrivalNanos);
+                generation, model, text, promptText, orElse(draft.userRequestId, ""), draft.arrivalNanos, draft.door);
     }
 
     private static void checkNames(RequestDraft draft) {

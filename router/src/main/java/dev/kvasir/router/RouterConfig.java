@@ -23,6 +23,7 @@ import java.time.Duration;
  * @param keepAliveTimeMin clients that ping more often are disconnected
  * @param handshakeTimeout for a new gRPC connection
  * @param drainTimeout how long open streams may go on once the router drains
+ * @param drainSettle how long a draining router says that it is not serving, and serves, before it refuses
  */
 public record RouterConfig(
         String host,
@@ -40,7 +41,8 @@ public record RouterConfig(
         Duration connectionAgeMax,
         Duration keepAliveTimeMin,
         Duration handshakeTimeout,
-        Duration drainTimeout) {
+        Duration drainTimeout,
+        Duration drainSettle) {
     private static final Duration ONE_MILLISECOND = Duration.ofMillis(1);
 
     public RouterConfig {
@@ -59,6 +61,7 @@ public record RouterConfig(
         checkPositive("keep-alive-time-min", keepAliveTimeMin);
         checkPositive("handshake-timeout", handshakeTimeout);
         checkPositive("drain-timeout", drainTimeout);
+        check("drain-settle", drainSettle, !drainSettle.isNegative(), "not negative");
     }
 
     /** Reads what is under {@code kvasir.router}. */
@@ -79,7 +82,8 @@ public record RouterConfig(
                 section.getDuration("connection-age-max"),
                 section.getDuration("keep-alive-time-min"),
                 section.getDuration("handshake-timeout"),
-                section.getDuration("drain-timeout"));
+                section.getDuration("drain-timeout"),
+                section.getDuration("drain-settle"));
     }
 
     private static Policy placement(String title) {

@@ -1,6 +1,8 @@
 package dev.kvasir.router;
 
+import dev.kvasir.protocol.Continuation;
 import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.StreamEvent.Accepted;
@@ -17,8 +19,9 @@ import java.util.stream.IntStream;
 
 /**
  * What is known of one request's answer, and what each message about it means: values in, effects out, no clock, no
- * actor. Each token is taken exactly once and in order: what was seen before is dropped, and a gap fails the request,
- * because text with a hole is worse than none.
+ * actor. Each token is taken exactly once and in order, whichever worker it comes from: what was seen before is dropped, and
+ * what was lost on the way is asked for again. An answer that is resumed is built from its first token, and emitted from the
+ * first that the client does not have.
  */
 public final class StreamState {
     /** What the owner is to do, in order. */
@@ -27,9 +30,13 @@ public final class StreamState {
 
         /** Tell the worker that no more of this output is wanted. */
         record CancelOutput(int outputIndex) implements Effect {}
+
+        /** Something was lost on the way: ask the worker for what comes after {@link StreamState#next}. */
+        record AskAgain() implements Effect {}
     }
 
     private final ValidRequest request;
+    private final ResumePoint received;
     private final List<OutputState> outputs;
     private final List<ScoredToken> promptLogprobs = new ArrayList<>();
     private boolean started;
@@ -37,7 +44,13 @@ public final class StreamState {
     private int cachedTokens;
 
     public StreamState(ValidRequest request) {
+        this(request, ResumePoint.START);
+    }
+
+    /** @param received what the client has already */
+    public StreamState(ValidRequest request, ResumePoint received) {
         this.request = request;
+        this.received = received;
         this.outputs = IntStream.range(0, request.generation().sampling().n())
                 .mapToObj(i -> new OutputState(i, request))
                 .toList();
@@ -54,7 +67,7 @@ public final class StreamState {
         }
         return switch (event) {
             case Accepted _ -> List.of();
-            case PromptScored scored -> promptScored(scored.tokens());
+            case PromptScored scored -> promptScored(scored);
             case Tokens tokens -> tokens(tokens);
             case Finished finished -> finished(finished);
             case Failed failed -> fail(Failure.retryable(failed.kind(), failed.message(), failed.retryAfterMillis()));
@@ -70,11 +83,55 @@ public final class StreamState {
         return List.of(new Effect.Emit(new OutputEvent.Failed(failure)));
     }
 
-    private List<Effect> promptScored(List<ScoredToken> tokens) {
-        if (promptLogprobs.size() + tokens.size() >= request.generation().prompt().length) {
-            return fail(broken("more prompt log-probabilities than prompt tokens"));
+    /** Tokens so far; rises with every one that is new. */
+    public int tokenCount() {
+        return outputs.stream().mapToInt(OutputState::tokenCount).sum();
+    }
+
+    /** Index of the next token of each output. */
+    public List<Integer> next() {
+        return outputs.stream().map(OutputState::tokenCount).toList();
+    }
+
+    /** Whether all log-probabilities of the prompt are here that are wanted. */
+    public boolean promptScored() {
+        return promptLogprobs.size() >= promptScoresWanted();
+    }
+
+    private int promptScoresWanted() {
+        boolean wanted = request.generation().sampling().promptLogprobs() != SamplingParameters.NO_LOGPROBS;
+        return wanted ? request.generation().prompt().length - 1 : 0;
+    }
+
+    /**
+     * What another worker needs to go on from here. An output that a worker ended is given along like one that goes on: the
+     * worker sees from its tokens that it is over, and can say so to whoever resumes the stream.
+     */
+    public Continuation continuation(long attempt) {
+        if (!started) {
+            return Continuation.fresh(attempt);
         }
-        promptLogprobs.addAll(tokens);
+        return new Continuation(
+                attempt,
+                cachedTokens,
+                true,
+                outputs.stream()
+                        .map(output -> new Continuation.Known(output.tokens(), output.cutByText()))
+                        .toList());
+    }
+
+    private List<Effect> promptScored(PromptScored message) {
+        int seen = promptLogprobs.size() - message.first();
+        if (seen >= message.tokens().size()) {
+            return List.of();
+        }
+        if (seen < 0) {
+            return List.of(new Effect.AskAgain());
+        }
+        if (message.first() + message.tokens().size() > promptScoresWanted()) {
+            return fail(broken("more prompt log-probabilities than were asked for"));
+        }
+        promptLogprobs.addAll(message.tokens().subList(seen, message.tokens().size()));
         return List.of();
     }
 
@@ -87,20 +144,35 @@ public final class StreamState {
         if (output.finished() || seen >= message.tokens().size()) {
             return List.of();
         }
-        if (seen < 0) {
-            return fail(gap(message.outputIndex(), output.tokenCount(), message.firstTokenIndex()));
+        if (seen < 0 || !promptScored()) {
+            return List.of(new Effect.AskAgain());
         }
-        if (message.outputIndex() == 0 && message.firstTokenIndex() == 0) {
+        if (!started) {
             cachedTokens = message.cachedTokens();
         }
         var effects = start();
-        effects.add(new Effect.Emit(
-                output.append(message.tokens().subList(seen, message.tokens().size()))));
+        append(output, message.tokens().subList(seen, message.tokens().size()), message.outputIndex(), effects);
         if (output.finished()) {
             effects.add(new Effect.CancelOutput(message.outputIndex()));
             completeIfAllFinished(effects);
         }
         return effects;
+    }
+
+    /** In one piece, or in two where the client has the first. */
+    private void append(OutputState output, List<ScoredToken> tokens, int index, List<Effect> effects) {
+        var have = received.output(index);
+        int known = have.finished() ? tokens.size() : Math.clamp(have.next() - output.tokenCount(), 0, tokens.size());
+        if (known > 0) {
+            effects.add(replay(output.append(tokens.subList(0, known))));
+        }
+        if (known < tokens.size() && !output.finished()) {
+            effects.add(new Effect.Emit(output.append(tokens.subList(known, tokens.size()))));
+        }
+    }
+
+    private static Effect replay(OutputEvent event) {
+        return new Effect.Emit(new OutputEvent.Replayed(event));
     }
 
     private List<Effect> finished(Finished message) {
@@ -113,11 +185,13 @@ public final class StreamState {
         }
         // An end token may be counted without having been sent.
         int unsent = message.stopTokenId().isPresent() ? 1 : 0;
-        if (output.tokenCount() < message.tokenCount() - unsent) {
-            return fail(gap(message.outputIndex(), output.tokenCount(), message.tokenCount()));
+        if (output.tokenCount() < message.tokenCount() - unsent || !promptScored()) {
+            return List.of(new Effect.AskAgain());
         }
         var effects = start();
-        effects.add(new Effect.Emit(output.finish(message)));
+        var end = output.finish(message);
+        boolean known = received.output(message.outputIndex()).finished();
+        effects.add(known ? replay(end) : new Effect.Emit(end));
         completeIfAllFinished(effects);
         return effects;
     }
@@ -126,7 +200,8 @@ public final class StreamState {
         var effects = new ArrayList<Effect>(4);
         if (!started) {
             started = true;
-            effects.add(new Effect.Emit(new Started(promptLogprobs)));
+            var event = new Started(promptLogprobs);
+            effects.add(received.prompt() ? replay(event) : new Effect.Emit(event));
         }
         return effects;
     }
@@ -139,16 +214,7 @@ public final class StreamState {
     }
 
     Usage usage() {
-        return new Usage(
-                request.generation().prompt().length,
-                outputs.stream().mapToInt(OutputState::tokenCount).sum(),
-                cachedTokens);
-    }
-
-    private static Failure gap(int output, int from, int to) {
-        return Failure.of(
-                FailureKind.UNAVAILABLE,
-                "tokens [%d, %d) of output %d were lost on the way".formatted(from, to, output));
+        return new Usage(request.generation().prompt().length, tokenCount(), cachedTokens);
     }
 
     private static Failure broken(String what) {

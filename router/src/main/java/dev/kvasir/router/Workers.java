@@ -42,6 +42,7 @@ final class Workers {
         private @Nullable Runnable unsubscribe;
         private String refusal = "";
         private boolean reachable = true;
+        private String silence = "";
 
         Known(ActorRef<WorkerProtocol.Command> ref) {
             this.ref = ref;
@@ -70,6 +71,39 @@ final class Workers {
 
     void asked(ActorRef<WorkerProtocol.Command> ref) {
         known.computeIfAbsent(ref, Known::new);
+    }
+
+    /** Those that have described themselves. */
+    Map<WorkerId, ActorRef<WorkerProtocol.Command>> described() {
+        var refs = new HashMap<WorkerId, ActorRef<WorkerProtocol.Command>>();
+        byId.forEach((id, worker) -> refs.put(id, worker.ref));
+        return refs;
+    }
+
+    @Nullable
+    WorkerId id(ActorRef<WorkerProtocol.Command> ref) {
+        var worker = known.get(ref);
+        return worker == null ? null : worker.id;
+    }
+
+    /** Whether a worker of the model gets no requests only because it is not heard. */
+    boolean silent(ServedModel model) {
+        return byId.values().stream()
+                .anyMatch(worker -> worker.description != null
+                        && worker.description.model().equals(model.name())
+                        && !worker.silence.isEmpty()
+                        && worker.refusal.equals(absence(worker)));
+    }
+
+    /** Gives a worker no requests, for as long as it is silent or stuck. */
+    void suspect(WorkerId id, String why) {
+        var worker = byId.get(id);
+        if (worker != null && !worker.silence.equals(why)) {
+            LOG.warn("Worker {}: {}", id, why.isEmpty() ? "it is heard again" : why);
+            worker.silence = why;
+            review();
+            publish();
+        }
     }
 
     @Nullable
@@ -158,7 +192,7 @@ final class Workers {
             if (!refusal.isEmpty() && !refusal.equals(worker.refusal)) {
                 LOG.error("Worker {} of model {} is refused: {}", id, worker.description.model(), refusal);
             }
-            worker.refusal = refusal.isEmpty() && !worker.reachable ? "it cannot be reached" : refusal;
+            worker.refusal = refusal.isEmpty() ? absence(worker) : refusal;
             if (worker.refusal.isEmpty()) {
                 var description = worker.description;
                 state.ledger()
@@ -173,6 +207,10 @@ final class Workers {
                 state.removed(id);
             }
         });
+    }
+
+    private static String absence(Known worker) {
+        return worker.reachable ? worker.silence : "it cannot be reached";
     }
 
     void publish() {

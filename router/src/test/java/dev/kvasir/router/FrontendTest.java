@@ -173,11 +173,49 @@ class FrontendTest {
     }
 
     @Test
+    void deathOfAWorkerIsNotSeenByTheClientWhereAnotherCanGoOn() throws InterruptedException {
+        var script = StandInWorker.saying("The answer is forty-two, as ever, and there is no other.");
+        var first = cluster.worker(script, Duration.ofMillis(20));
+        var response = cluster.submit(draft().n(2L).logprobs(1L));
+        assertThat(response.take(SOON)).isPresent();
+        var second =
+                cluster.join(new StandInWorker(script, Duration.ofMillis(1), StandInWorker.description(2, "f00d")));
+        cluster.awaitWorkers(2);
+        StandInWorker.kill(first.ref());
+        var events = drain(response);
+        assertThat(text(events, 0)).isEqualTo("The answer is forty-two, as ever, and there is no other.");
+        assertThat(text(events, 1)).isEqualTo(text(events, 0));
+        assertThat(events.getLast()).isInstanceOf(Completed.class);
+        assertThat(second.stand().seen()).isEqualTo(1);
+    }
+
+    @Test
+    void aSilentWorkerLosesItsStreamsToAnotherAndItsLateWordsAreNotHeard() throws InterruptedException {
+        var script = StandInWorker.saying("The answer is forty-two, as ever, and there is no other.");
+        var first = cluster.worker(script, Duration.ofMillis(100));
+        var response = cluster.submit(draft());
+        assertThat(response.take(SOON)).isPresent();
+        cluster.join(new StandInWorker(script, Duration.ofMillis(30), StandInWorker.description(2, "f00d")));
+        cluster.awaitWorkers(2);
+        first.stand().fallSilent();
+        var events = drain(response);
+        assertThat(text(events, 0)).isEqualTo("The answer is forty-two, as ever, and there is no other.");
+        cluster.awaitQuiet();
+        for (int i = 0; i < 4; i++) {
+            assertThat(text(drain(cluster.submit(draft())), 0)).startsWith("The answer");
+        }
+        // The other has been heard all the while.
+        assertThat(first.stand().seen()).isEqualTo(1);
+        assertThat(cluster.frontend().status().workers().stream().filter(w -> w.serving()))
+                .hasSize(1);
+    }
+
+    @Test
     void drainingWorkerFinishesItsStreamsAndGetsNoNewOnes() throws InterruptedException {
         var worker = cluster.worker(StandInWorker.saying("until the end"), Duration.ofMillis(50));
         var response = cluster.submit(draft());
         assertThat(response.take(SOON)).isPresent();
-        worker.ref().tell(new WorkerProtocol.Drain());
+        worker.ref().tell(new WorkerProtocol.Drain(60_000));
         cluster.awaitWorkers(0);
         assertThat(cluster.frontend().open()).isEqualTo(1);
         assertThat(failure(drain(cluster.submit(draft()))).kind()).isEqualTo(FailureKind.UNAVAILABLE);

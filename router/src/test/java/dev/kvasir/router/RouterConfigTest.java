@@ -29,6 +29,7 @@ public class RouterConfigTest {
             keep-alive-time-min = 30 s
             handshake-timeout = 10 s
             drain-timeout = 5 s
+            drain-settle = 0 s
             """;
 
     /** Complete, with some keys changed. */
@@ -55,7 +56,8 @@ public class RouterConfigTest {
                         Duration.ZERO,
                         Duration.ofSeconds(30),
                         Duration.ofSeconds(10),
-                        Duration.ofSeconds(5)));
+                        Duration.ofSeconds(5),
+                        Duration.ZERO));
     }
 
     @ParameterizedTest

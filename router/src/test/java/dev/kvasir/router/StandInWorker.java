@@ -1,5 +1,6 @@
 package dev.kvasir.router;
 
+import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
 import dev.kvasir.protocol.GenerationRequest;
@@ -13,6 +14,7 @@ import dev.kvasir.protocol.WorkerProtocol.LoadReport;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -46,8 +48,13 @@ public final class StandInWorker {
     private final Set<RequestId> working = ConcurrentHashMap.newKeySet();
     private final AtomicInteger seen = new AtomicInteger();
     private final Map<RequestId, Running> running = new ConcurrentHashMap<>();
+    private volatile boolean silent;
 
-    private record Running(GenerationRequest request, ActorRef<StreamEvent> replyTo, Set<Integer> open) {}
+    private record Running(GenerationRequest request, long attempt, ActorRef<Delivery> replyTo, Set<Integer> open) {
+        void tell(StreamEvent event) {
+            replyTo.tell(new Delivery.Event(attempt, event));
+        }
+    }
 
     public StandInWorker(Script script, Duration tick) {
         this(script, tick, description(1, "f00d"));
@@ -142,7 +149,19 @@ public final class StandInWorker {
     private void onCommand(WorkerProtocol.Command command, TimerScheduler<Object> timers) {
         switch (command) {
             case WorkerProtocol.Generate generate -> generate(generate, timers);
-            case WorkerProtocol.Cancel(var id, var output) -> cancel(id, output);
+            case WorkerProtocol.Cancel(var id, long attempt, var output) -> cancel(id, attempt, output);
+            case WorkerProtocol.Again again -> again(again);
+            case WorkerProtocol.Find find ->
+                find.replyTo().tell(new WorkerProtocol.Found(description.incarnation(), Optional.empty()));
+            case WorkerProtocol.Claim claim ->
+                claim.replyTo().tell(new Delivery.Unknown(claim.requestId(), claim.attempt()));
+            case WorkerProtocol.Renew renew -> {
+                if (!silent) {
+                    renew.replyTo()
+                            .tell(new WorkerProtocol.Alive(
+                                    description.incarnation(), renew.sequence(), 0, false, false, List.of()));
+                }
+            }
             case WorkerProtocol.Describe(var replyTo) -> replyTo.tell(description);
             case WorkerProtocol.Subscribe(var replyTo) ->
                 replyTo.tell(new LoadReport(description.incarnation(), 1, 0, 0, 0, 128, 128, false));
@@ -153,31 +172,55 @@ public final class StandInWorker {
     private void generate(WorkerProtocol.Generate generate, TimerScheduler<Object> timers) {
         var request = generate.request();
         var id = request.id();
+        var open = ConcurrentHashMap.<Integer>newKeySet();
+        var known = generate.continuation().outputs();
+        IntStream.range(0, request.sampling().n())
+                .filter(i -> known.isEmpty() || !known.get(i).ended())
+                .forEach(open::add);
+        var state = new Running(request, generate.continuation().attempt(), generate.replyTo(), open);
         working.add(id);
         seen.incrementAndGet();
         if (request.cacheSalt().equals("refuse")) {
             working.remove(id);
-            generate.replyTo()
-                    .tell(new StreamEvent.Failed(id, FailureKind.RESOURCE_EXHAUSTED, "the queue is full", 250));
+            state.tell(new StreamEvent.Failed(id, FailureKind.RESOURCE_EXHAUSTED, "the queue is full", 250));
             return;
         }
-        generate.replyTo().tell(new StreamEvent.Accepted(id, description.incarnation()));
-        if (request.sampling().promptLogprobs() != SamplingParameters.NO_LOGPROBS) {
+        state.tell(new StreamEvent.Accepted(id, description.incarnation()));
+        if (request.sampling().promptLogprobs() != SamplingParameters.NO_LOGPROBS
+                && !generate.continuation().promptScored()) {
             var scored = IntStream.range(1, request.prompt().length)
                     .mapToObj(
                             i -> scored(request.prompt()[i], request.sampling().promptLogprobs()))
                     .toList();
-            generate.replyTo().tell(new StreamEvent.PromptScored(id, scored));
+            state.tell(new StreamEvent.PromptScored(id, 0, scored));
         }
-        var open = ConcurrentHashMap.<Integer>newKeySet();
-        IntStream.range(0, request.sampling().n()).forEach(open::add);
-        running.put(id, new Running(request, generate.replyTo(), open));
-        timers.startSingleTimer(id, new Tick(id, 0), tick);
+        running.put(id, state);
+        int from = known.stream()
+                .filter(output -> !output.ended())
+                .mapToInt(output -> output.tokens().length)
+                .min()
+                .orElse(0);
+        timers.startSingleTimer(id, new Tick(id, from), tick);
     }
 
-    private void cancel(RequestId id, OptionalInt output) {
+    /** Says again that it has the request; all else it says in order anyway. */
+    private void again(WorkerProtocol.Again again) {
+        var state = running.get(again.requestId());
+        if (state == null || state.attempt != again.attempt()) {
+            again.replyTo().tell(new Delivery.Unknown(again.requestId(), again.attempt()));
+        } else {
+            state.tell(new StreamEvent.Accepted(again.requestId(), description.incarnation()));
+        }
+    }
+
+    /** From now on it seems dead to routers, while it works on. */
+    public void fallSilent() {
+        silent = true;
+    }
+
+    private void cancel(RequestId id, long attempt, OptionalInt output) {
         var state = running.get(id);
-        if (state == null) {
+        if (state == null || state.attempt > attempt) {
             return;
         }
         if (output.isPresent()) {
@@ -212,7 +255,7 @@ public final class StandInWorker {
         int token = script.token(state.request, output, index);
         boolean end = (!sampling.ignoreEos() && token == TestModel.END_TOKEN)
                 || sampling.stopTokenIds().contains(token);
-        state.replyTo.tell(new StreamEvent.Tokens(id, output, index, List.of(scored(token, sampling.logprobs())), 16));
+        state.tell(new StreamEvent.Tokens(id, output, index, List.of(scored(token, sampling.logprobs())), 16));
         if (end) {
             finish(id, state, output, index + 1, FinishReason.STOP, OptionalInt.of(token));
         } else if (index + 1 == sampling.maxTokens()) {
@@ -223,7 +266,7 @@ public final class StandInWorker {
     private static void finish(
             RequestId id, Running state, int output, int count, FinishReason reason, OptionalInt stopToken) {
         state.open.remove(output);
-        state.replyTo.tell(new StreamEvent.Finished(id, output, count, reason, stopToken));
+        state.tell(new StreamEvent.Finished(id, output, count, reason, stopToken));
     }
 
     private static ScoredToken scored(int token, int alternatives) {

@@ -2,14 +2,12 @@ package dev.kvasir.router;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
 import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.protocol.StreamEvent.Finished;
 import dev.kvasir.protocol.StreamEvent.Tokens;
 import dev.kvasir.router.OutputEvent.Completed;
 import dev.kvasir.router.OutputEvent.Delta;
-import dev.kvasir.router.OutputEvent.Failed;
 import dev.kvasir.router.OutputEvent.Finish;
 import dev.kvasir.router.OutputEvent.Usage;
 import dev.kvasir.router.StreamState.Effect;
@@ -32,9 +30,13 @@ class StreamStateTest {
         private final List<Effect> effects = new ArrayList<>();
 
         Run(UnaryOperator<RequestDraft> change) {
+            this(change, ResumePoint.START);
+        }
+
+        Run(UnaryOperator<RequestDraft> change, ResumePoint received) {
             var draft = RequestDraft.of(TestModel.NAME, 0).prompt(new Prompt.Text("hello", true));
             request = RequestRules.validate(change.apply(draft), TestModel.served(), new SplittableRandom(7));
-            state = new StreamState(request);
+            state = new StreamState(request, received);
         }
 
         void tokens(int output, int first, int... tokens) {
@@ -163,17 +165,37 @@ class StreamStateTest {
     }
 
     @Test
-    void gapFailsTheRequest() {
-        var run = new Run(d -> d);
+    void whatIsMissingIsAskedForAgainAndNothingIsGivenOutInItsPlace() {
+        var run = new Run(d -> d.maxTokens(4L));
         run.tokens(0, 0, 50);
         run.tokens(0, 3, 53);
-        assertThat(run.last()).isInstanceOfSatisfying(Failed.class, f -> {
-            assertThat(f.failure().kind()).isEqualTo(FailureKind.UNAVAILABLE);
-            assertThat(f.failure().message()).isEqualTo("tokens [1, 3) of output 0 were lost on the way");
-        });
-        var early = new Run(d -> d);
-        early.finished(0, 7, FinishReason.LENGTH, -1);
-        assertThat(early.last()).isInstanceOf(Failed.class);
+        assertThat(run.effects.getLast()).isEqualTo(new Effect.AskAgain());
+        assertThat(run.state.next()).containsExactly(1);
+        run.finished(0, 4, FinishReason.LENGTH, -1);
+        assertThat(run.effects.getLast()).isEqualTo(new Effect.AskAgain());
+        assertThat(run.state.ended()).isFalse();
+        run.tokens(0, 1, 51, 52, 53);
+        run.finished(0, 4, FinishReason.LENGTH, -1);
+        assertThat(run.text(0)).isEqualTo(TestModel.TOKENIZER.decode(new int[] {50, 51, 52, 53}, true));
+        assertThat(run.last()).isInstanceOf(Completed.class);
+    }
+
+    @Test
+    void aResumedAnswerBeginsWithTheFirstTokenThatTheClientDoesNotHave() {
+        int[] tokens = TestModel.tokens(TEXT);
+        var whole = say(TEXT, d -> d.stop(List.of("and g")));
+        for (int have = 0; have <= whole.state.tokenCount(); have++) {
+            var before = new StringBuilder();
+            for (var delta : whole.deltas(0)) {
+                before.append(delta.firstTokenIndex() < have ? delta.text() : "");
+            }
+            var run = new Run(
+                    d -> d.stop(List.of("and g")), new ResumePoint(true, List.of(new ResumePoint.Output(have, false))));
+            run.tokens(0, 0, Arrays.copyOf(tokens, tokens.length / 2));
+            run.tokens(0, tokens.length / 2, Arrays.copyOfRange(tokens, tokens.length / 2, tokens.length));
+            assertThat(before + run.text(0)).as("from %d", have).isEqualTo(whole.text(0));
+            assertThat(run.last()).isEqualTo(whole.last());
+        }
     }
 
     @Test

@@ -28,6 +28,7 @@ public final class TestCluster implements AutoCloseable {
         frontend = Frontend.start(
                 kit.system(),
                 RouterConfig.from(RouterConfigTest.section(changes)),
+                new MigrationConfig(Duration.ofSeconds(1), Duration.ofMillis(300), 3, Duration.ofMillis(500)),
                 List.of(TestModel.served()),
                 registry);
     }

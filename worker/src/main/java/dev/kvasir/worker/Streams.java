@@ -1,62 +1,83 @@
 package dev.kvasir.worker;
 
+import dev.kvasir.protocol.Delivery;
+import dev.kvasir.protocol.Leases;
 import dev.kvasir.protocol.RequestId;
-import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.protocol.WorkerProtocol.Running;
 import dev.kvasir.worker.engine.ActiveRequest;
 import dev.kvasir.worker.engine.Engine;
-import dev.kvasir.worker.engine.StreamSink;
 import java.util.HashMap;
-import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.Optional;
 import java.util.function.Consumer;
-import org.apache.pekko.actor.typed.ActorRef;
-import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The requests at hand and the actors that hear of them, which are watched as long as there are any. Belongs to the worker
- * actor; the sinks it makes are called by the engine's thread.
+ * The requests of a worker, running and kept. Decides what becomes of each when routers speak, fall silent or speak for
+ * another's request: the higher attempt always wins, and a router whose lease has ended loses its requests, which stop and
+ * wait to be claimed. Belongs to the worker's actor.
  */
 final class Streams {
+    private static final Logger LOG = LoggerFactory.getLogger(Streams.class);
     private static final long NANOS_PER_MILLI = 1_000_000;
 
-    private record Stream(ActiveRequest request, ActorRef<StreamEvent> listener) {}
-
-    private final ActorContext<?> context;
+    private final long incarnation;
     private final Engine engine;
     private final Consumer<RequestId> ended;
-    private final Map<RequestId, Stream> streams = new HashMap<>();
-    private final Map<ActorRef<?>, Set<RequestId>> byListener = new HashMap<>();
+    private final Map<RequestId, HeldRequest> held = new HashMap<>();
+    private final Leases<String> routers;
+    private final Retention retention;
 
     /** @param ended told by the engine's thread when a request has left it */
-    Streams(ActorContext<?> context, Engine engine, Consumer<RequestId> ended) {
-        this.context = context;
+    Streams(long incarnation, Engine engine, StreamSettings settings, long nowNanos, Consumer<RequestId> ended) {
+        this.incarnation = incarnation;
         this.engine = engine;
         this.ended = ended;
+        this.routers = new Leases<>(settings.lease().toNanos(), nowNanos);
+        this.retention =
+                new Retention(settings.retention().toNanos(), settings.retainedMax(), settings.retainedBytesMax());
     }
 
-    int size() {
-        return streams.size();
-    }
-
-    boolean contains(RequestId id) {
-        return streams.containsKey(id);
+    /** Requests that the engine works on. */
+    int inEngine() {
+        return Math.toIntExact(
+                held.values().stream().filter(HeldRequest::inEngine).count());
     }
 
     void open(WorkerProtocol.Generate generate, long nowNanos) {
-        var request = generate.request();
-        var listener = generate.replyTo();
-        var active =
-                new ActiveRequest(request, deadline(generate.deadlineMillis(), nowNanos), sink(request.id(), listener));
-        streams.put(request.id(), new Stream(active, listener));
-        byListener
-                .computeIfAbsent(listener, _ -> {
-                    context.watch(listener);
-                    return new HashSet<>();
-                })
-                .add(request.id());
-        engine.submit(active);
+        var id = generate.request().id();
+        long attempt = generate.continuation().attempt();
+        routers.heard(generate.router(), nowNanos);
+        var before = held.get(id);
+        if (before != null && before.attempt() > attempt) {
+            generate.replyTo().tell(new Delivery.Superseded(id, attempt));
+            return;
+        }
+        if (before != null && before.attempt() == attempt) {
+            before.tellAgain(generate.replyTo(), incarnation, List.of(), false);
+            return;
+        }
+        if (before != null) {
+            before.supersede();
+            retention.forget(id);
+        }
+        var request = new HeldRequest(generate, who -> ended.accept(who.id()));
+        held.put(id, request);
+        run(request, deadline(generate.deadlineMillis(), nowNanos), nowNanos);
+    }
+
+    /** Lets the engine go on with a request; one of which all is said is kept. */
+    private void run(HeldRequest request, long deadlineNanos, long nowNanos) {
+        var active = request.goOn(deadlineNanos);
+        if (active != null) {
+            retention.forget(request.id());
+            engine.submit(active);
+        } else {
+            retention.keep(request.id(), request.bytes(), nowNanos);
+        }
     }
 
     private static long deadline(long millis, long nowNanos) {
@@ -66,51 +87,97 @@ final class Streams {
         return nowNanos + millis * NANOS_PER_MILLI;
     }
 
-    private StreamSink sink(RequestId id, ActorRef<StreamEvent> listener) {
-        return new StreamSink() {
-            @Override
-            public void publish(StreamEvent event) {
-                listener.tell(event);
-            }
-
-            @Override
-            public void ended() {
-                ended.accept(id);
-            }
-        };
-    }
-
     void cancel(WorkerProtocol.Cancel cancel) {
-        var stream = streams.get(cancel.requestId());
-        if (stream == null) {
+        var request = held.get(cancel.requestId());
+        if (request == null || request.attempt() > cancel.attempt()) {
             return;
         }
         if (cancel.outputIndex().isPresent()) {
-            stream.request().cancelOutput(cancel.outputIndex().getAsInt());
+            request.dropOutput(cancel.outputIndex().getAsInt());
         } else {
-            stream.request().cancel();
+            request.park();
         }
     }
 
-    /** A listener has terminated: nobody wants its answers. */
-    void gone(ActorRef<?> listener) {
-        for (var id : byListener.getOrDefault(listener, Set.of())) {
-            var stream = streams.get(id);
-            if (stream != null) {
-                stream.request().cancel();
+    void again(WorkerProtocol.Again again, long nowNanos) {
+        var request = held.get(again.requestId());
+        if (request != null && request.attempt() > again.attempt()) {
+            again.replyTo().tell(new Delivery.Superseded(again.requestId(), again.attempt()));
+        } else if (request == null || request.attempt() < again.attempt()) {
+            again.replyTo().tell(new Delivery.Unknown(again.requestId(), again.attempt()));
+        } else {
+            boolean stopped = request.stopped();
+            request.tellAgain(again.replyTo(), incarnation, again.next(), again.promptScored());
+            if (stopped) { // Its router was taken for dead, and was not.
+                run(request, ActiveRequest.NO_DEADLINE, nowNanos);
             }
         }
     }
 
-    void ended(RequestId id) {
-        var stream = streams.remove(id);
-        if (stream == null) {
+    void claim(WorkerProtocol.Claim claim, long nowNanos) {
+        routers.heard(claim.router(), nowNanos);
+        var request = held.get(claim.requestId());
+        if (request == null) {
+            claim.replyTo().tell(new Delivery.Unknown(claim.requestId(), claim.attempt()));
+        } else if (request.attempt() > claim.attempt()
+                || (request.attempt() == claim.attempt() && !request.router().equals(claim.router()))) {
+            claim.replyTo().tell(new Delivery.Superseded(claim.requestId(), claim.attempt()));
+        } else {
+            boolean stopped = request.stopped();
+            request.claimed(claim.attempt(), claim.router());
+            request.tellAgain(claim.replyTo(), incarnation, List.of(), false);
+            if (stopped) {
+                run(request, deadline(claim.deadlineMillis(), nowNanos), nowNanos);
+            }
+        }
+    }
+
+    WorkerProtocol.Found find(RequestId id) {
+        return new WorkerProtocol.Found(
+                incarnation, Optional.ofNullable(held.get(id)).map(HeldRequest::knowledge));
+    }
+
+    void renewed(String router, long nowNanos) {
+        routers.heard(router, nowNanos);
+    }
+
+    List<Running> runningFor(String router) {
+        return held.values().stream()
+                .filter(request -> request.running() && request.router().equals(router))
+                .map(request -> new Running(request.id(), request.attempt()))
+                .toList();
+    }
+
+    /** Parks the requests of routers whose lease has ended, and drops what has been kept long enough. */
+    void look(long nowNanos) {
+        for (var router : routers.look(nowNanos)) {
+            var orphans = held.values().stream()
+                    .filter(request -> request.running() && request.router().equals(router))
+                    .toList();
+            if (!orphans.isEmpty()) {
+                LOG.warn("Router {} is silent; {} requests of it stop and can be resumed", router, orphans.size());
+            }
+            orphans.forEach(HeldRequest::park);
+            routers.forget(router);
+        }
+        retention.drop(nowNanos).forEach(held::remove);
+    }
+
+    /** Gives everything that runs back to its router, to go on elsewhere. */
+    void handBack(String why) {
+        held.values().stream().filter(HeldRequest::running).toList().forEach(request -> request.handBack(why));
+    }
+
+    void ended(RequestId id, long nowNanos) {
+        var request = held.get(id);
+        if (request == null || request.inEngine()) {
             return;
         }
-        var others = byListener.get(stream.listener());
-        if (others != null && others.remove(id) && others.isEmpty()) {
-            byListener.remove(stream.listener());
-            context.unwatch(stream.listener());
+        if (request.worthKeeping()) {
+            retention.keep(id, request.bytes(), nowNanos);
+            retention.drop(nowNanos).forEach(held::remove);
+        } else {
+            held.remove(id);
         }
     }
 }

@@ -1,6 +1,8 @@
 package dev.kvasir.worker;
 
+import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.Leases;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
@@ -9,6 +11,7 @@ import dev.kvasir.worker.engine.Engine;
 import dev.kvasir.worker.engine.EngineCore;
 import dev.kvasir.worker.engine.EngineObserver;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -35,11 +38,12 @@ import org.apache.pekko.actor.typed.receptionist.Receptionist;
  * </pre>
  *
  * It stops with an exception when the model cannot be loaded or the engine breaks; by then all requests have failed. When a
- * stream's actor is gone its requests are cancelled.
+ * router falls silent its requests stop, and wait for another to claim them.
  */
 public final class Worker {
     private static final Duration REPORT_EVERY = Duration.ofMillis(50);
     private static final int STASH_MAX = 256;
+    private static final long HAND_BACK_MAX_MILLIS = Duration.ofDays(1).toMillis();
 
     /** All that the actor hears: the public protocol, and what it tells itself. */
     sealed interface Message {}
@@ -56,22 +60,38 @@ public final class Worker {
 
     private record ReportLoad() implements Message {}
 
+    private record LookAround() implements Message {}
+
+    private record HandBack() implements Message {}
+
     private final ActorContext<Message> context;
     private final TimerScheduler<Message> timers;
     private final ActorRef<Command> door;
     private final EngineObserver observer;
+    private final StreamSettings streamSettings;
 
-    private Worker(ActorContext<Message> context, TimerScheduler<Message> timers, EngineObserver observer) {
+    private Worker(
+            ActorContext<Message> context,
+            TimerScheduler<Message> timers,
+            EngineObserver observer,
+            StreamSettings streamSettings) {
         this.context = context;
         this.timers = timers;
         this.observer = observer;
+        this.streamSettings = streamSettings;
         this.door = context.getSelf().<Object>unsafeUpcast().narrow();
     }
 
     /** A worker of the model that {@code loader} gives, which takes its time on a thread that may block. */
     public static Behavior<Command> create(Callable<LoadedModel> loader, EngineObserver observer) {
-        Behavior<Message> behavior = Behaviors.setup(context -> Behaviors.withTimers(timers ->
-                Behaviors.withStash(STASH_MAX, stash -> new Worker(context, timers, observer).load(loader, stash))));
+        return create(loader, observer, StreamSettings.defaults());
+    }
+
+    /** A worker of the model that {@code loader} gives, which takes its time on a thread that may block. */
+    public static Behavior<Command> create(
+            Callable<LoadedModel> loader, EngineObserver observer, StreamSettings settings) {
+        Behavior<Message> behavior = Behaviors.setup(context -> Behaviors.withTimers(timers -> Behaviors.withStash(
+                STASH_MAX, stash -> new Worker(context, timers, observer, settings).load(loader, stash))));
         return Behaviors.transformMessages(Command.class, behavior, builder -> builder.match(Command.class, Wire::new));
     }
 
@@ -94,7 +114,7 @@ public final class Worker {
         return Behaviors.receiveMessage(message -> switch (message) {
             case Wire(WorkerProtocol.Generate generate) -> refuse(generate, "the worker is loading its model");
             case Wire(WorkerProtocol.Cancel _) -> Behaviors.same();
-            case Wire _, Ended _, Broken _, ReportLoad _ -> keep(message, stash);
+            case Wire _, Ended _, Broken _, ReportLoad _, LookAround _, HandBack _ -> keep(message, stash);
             case Loaded(var model) -> stash.unstashAll(serve(model));
             case LoadFailed(var cause) -> throw new IllegalStateException("the model cannot be loaded", cause);
         });
@@ -122,7 +142,9 @@ public final class Worker {
         engine.start();
         context.getSystem().receptionist().tell(Receptionist.register(WorkerProtocol.KEY, door));
         timers.startTimerWithFixedDelay(new ReportLoad(), REPORT_EVERY);
-        var streams = new Streams(context, engine, id -> self.tell(new Ended(id)));
+        timers.startTimerWithFixedDelay(new LookAround(), streamSettings.lease().dividedBy(Leases.LOOKS_PER_LEASE));
+        var streams = new Streams(
+                settings.incarnation(), engine, streamSettings, System.nanoTime(), id -> self.tell(new Ended(id)));
         var reports = new LoadReports(model.description().incarnation(), engine);
         context.getLog()
                 .info("serving {}; {} KV blocks", settings, model.runner().blockCount());
@@ -137,7 +159,7 @@ public final class Worker {
         return Behaviors.receive(Message.class)
                 .onAnyMessage(message -> switch (message) {
                     case Wire(WorkerProtocol.Generate generate) -> generate(s, generate);
-                    case Wire(WorkerProtocol.Drain _) -> drain(s);
+                    case Wire(WorkerProtocol.Drain drain) -> drain(s, drain);
                     default -> atAnyTime(s, message);
                 })
                 .onSignal(Terminated.class, gone -> forget(s, gone.getRef()))
@@ -149,9 +171,16 @@ public final class Worker {
         return Behaviors.receive(Message.class)
                 .onAnyMessage(message -> switch (message) {
                     case Wire(WorkerProtocol.Generate generate) -> refuse(generate, "the worker is draining");
-                    case Wire(WorkerProtocol.Drain _) -> Behaviors.same();
+                    case Wire(WorkerProtocol.Drain drain) -> {
+                        handBackAfter(drain.moveAfterMillis());
+                        yield Behaviors.same();
+                    }
+                    case HandBack _ -> {
+                        s.streams().handBack("the worker is draining");
+                        yield Behaviors.same();
+                    }
                     case Ended(var id) -> {
-                        s.streams().ended(id);
+                        s.streams().ended(id, System.nanoTime());
                         yield stoppedIfIdle(s, Behaviors.same());
                     }
                     default -> atAnyTime(s, message);
@@ -164,45 +193,60 @@ public final class Worker {
     private Behavior<Message> atAnyTime(Serving s, Message message) {
         switch (message) {
             case Wire(WorkerProtocol.Cancel cancel) -> s.streams().cancel(cancel);
+            case Wire(WorkerProtocol.Again again) -> s.streams().again(again, System.nanoTime());
+            case Wire(WorkerProtocol.Find(var id, var replyTo)) ->
+                replyTo.tell(s.streams().find(id));
+            case Wire(WorkerProtocol.Claim claim) -> s.streams().claim(claim, System.nanoTime());
+            case Wire(WorkerProtocol.Renew renew) -> renew(s, renew, System.nanoTime());
             case Wire(WorkerProtocol.Describe describe) -> describe.replyTo().tell(s.description());
             case Wire(WorkerProtocol.Subscribe subscribe) -> {
                 context.watch(subscribe.replyTo());
                 s.reports().subscribe(subscribe.replyTo());
             }
-            case Ended(var id) -> s.streams().ended(id);
+            case Ended(var id) -> s.streams().ended(id, System.nanoTime());
+            case LookAround _ -> s.streams().look(System.nanoTime());
             case ReportLoad _ -> s.reports().reportIfDue(System.nanoTime());
             case Broken(var cause) -> throw new IllegalStateException("the engine failed", cause);
-            case Wire _, Loaded _, LoadFailed _ -> throw new IllegalStateException("unexpected " + message);
+            case Wire _, Loaded _, LoadFailed _, HandBack _ -> throw new IllegalStateException("unexpected " + message);
         }
         return Behaviors.same();
     }
 
-    private Behavior<Message> generate(Serving s, WorkerProtocol.Generate generate) {
-        if (s.streams().contains(generate.request().id())) {
-            fail(
-                    generate,
-                    FailureKind.INVALID_ARGUMENT,
-                    "request " + generate.request().id() + " is running already",
-                    0);
-        } else {
-            s.streams().open(generate, System.nanoTime());
-        }
+    private static Behavior<Message> generate(Serving s, WorkerProtocol.Generate generate) {
+        s.streams().open(generate, System.nanoTime());
         return Behaviors.same();
     }
 
-    private Behavior<Message> drain(Serving s) {
-        context.getLog().info("draining; {} requests at hand", s.streams().size());
+    private void renew(Serving s, WorkerProtocol.Renew renew, long nowNanos) {
+        s.streams().renewed(renew.router(), nowNanos);
+        var progress = s.engine().progress(nowNanos);
+        renew.replyTo()
+                .tell(new WorkerProtocol.Alive(
+                        s.description().incarnation(),
+                        renew.sequence(),
+                        progress.inStepNanos() / 1_000_000,
+                        progress.stuck(streamSettings.stepTimeout().toNanos()),
+                        renew.audit(),
+                        renew.audit() ? s.streams().runningFor(renew.router()) : List.of()));
+    }
+
+    private Behavior<Message> drain(Serving s, WorkerProtocol.Drain drain) {
+        context.getLog().info("draining; {} requests at hand", s.streams().inEngine());
         context.getSystem().receptionist().tell(Receptionist.deregister(WorkerProtocol.KEY, door));
         s.reports().drain();
+        handBackAfter(drain.moveAfterMillis());
         return stoppedIfIdle(s, draining(s));
     }
 
+    private void handBackAfter(long millis) {
+        timers.startSingleTimer(new HandBack(), Duration.ofMillis(Math.min(millis, HAND_BACK_MAX_MILLIS)));
+    }
+
     private static Behavior<Message> stoppedIfIdle(Serving s, Behavior<Message> otherwise) {
-        return s.streams().size() == 0 ? Behaviors.stopped() : otherwise;
+        return s.streams().inEngine() == 0 ? Behaviors.stopped() : otherwise;
     }
 
     private static Behavior<Message> forget(Serving s, ActorRef<Void> gone) {
-        s.streams().gone(gone);
         s.reports().gone(gone);
         return Behaviors.same();
     }
@@ -218,6 +262,9 @@ public final class Worker {
     }
 
     private static void fail(WorkerProtocol.Generate generate, FailureKind kind, String why, long retryAfterMillis) {
-        generate.replyTo().tell(new StreamEvent.Failed(generate.request().id(), kind, why, retryAfterMillis));
+        generate.replyTo()
+                .tell(new Delivery.Event(
+                        generate.continuation().attempt(),
+                        new StreamEvent.Failed(generate.request().id(), kind, why, retryAfterMillis)));
     }
 }

@@ -3,9 +3,12 @@ package dev.kvasir.worker;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.protobuf.ByteString;
 import com.typesafe.config.ConfigFactory;
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.model.weights.LoadProgress;
+import dev.kvasir.protocol.Continuation;
+import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.GenerationRequest;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.SamplingParameters;
@@ -91,14 +94,15 @@ class WorkerFactoryTest {
     }
 
     private int cachedTokens(ActorRef<WorkerProtocol.Command> worker, int[] prompt) {
-        var probe = kit.<StreamEvent>createTestProbe();
+        var probe = kit.<Delivery>createTestProbe();
         var request =
                 new GenerationRequest(RequestId.random(random), "tiny", prompt, SamplingParameters.greedy(4), "", 0);
-        worker.tell(new WorkerProtocol.Generate(request, 0, probe.getRef()));
+        worker.tell(new WorkerProtocol.Generate(
+                request, Continuation.fresh(1), ByteString.EMPTY, "router", 0, probe.getRef()));
         int cached = 0;
         List<Integer> tokens = new ArrayList<>();
         while (true) {
-            switch (probe.receiveMessage(SOON)) {
+            switch (((Delivery.Event) probe.receiveMessage(SOON)).event()) {
                 case StreamEvent.Accepted _ -> {}
                 case StreamEvent.Tokens some -> {
                     cached = some.cachedTokens();

@@ -2,6 +2,10 @@ package dev.kvasir.worker;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.protobuf.ByteString;
+import dev.kvasir.protocol.Attempt;
+import dev.kvasir.protocol.Continuation;
+import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
 import dev.kvasir.protocol.GenerationRequest;
@@ -20,18 +24,19 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.FishingOutcomes;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.receptionist.Receptionist;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -39,12 +44,15 @@ import org.junit.jupiter.api.Test;
 class WorkerTest {
     private static final int LENGTH_MAX = 200;
     private static final int BLOCKS = 64;
+    private static final String ROUTER = "router#1";
     private static final Duration SOON = Duration.ofSeconds(20);
 
     private final ActorTestKit kit = ActorTestKit.create("worker-test");
     private final StandInRunner runner = new StandInRunner(BLOCKS, 4, 64);
     private final Semaphore steps = new Semaphore(0);
     private int requests;
+    private StreamSettings settings =
+            new StreamSettings(Duration.ofHours(1), Duration.ofSeconds(30), Duration.ofSeconds(60), 16, 1 << 20);
 
     @AfterEach
     void stop() {
@@ -54,7 +62,9 @@ class WorkerTest {
 
     private ActorRef<WorkerProtocol.Command> worker(int sequencesMax, int waitingMax) {
         var worker = kit.spawn(Worker.create(
-                () -> model(sequencesMax, waitingMax), new WorkerMetrics(new PrometheusRegistry(), "stand-in")));
+                () -> model(sequencesMax, waitingMax),
+                new WorkerMetrics(new PrometheusRegistry(), "stand-in"),
+                settings));
         barrier(worker);
         return worker;
     }
@@ -103,8 +113,19 @@ class WorkerTest {
     private TestProbe<StreamEvent> send(
             ActorRef<WorkerProtocol.Command> worker, GenerationRequest request, long deadlineMillis) {
         var probe = kit.<StreamEvent>createTestProbe();
-        worker.tell(new WorkerProtocol.Generate(request, deadlineMillis, probe.getRef()));
+        worker.tell(new WorkerProtocol.Generate(
+                request, Continuation.fresh(1), ByteString.EMPTY, ROUTER, deadlineMillis, events(probe)));
         return probe;
+    }
+
+    /** Takes deliveries for a probe of their events. */
+    private ActorRef<Delivery> events(TestProbe<StreamEvent> probe) {
+        return kit.spawn(Behaviors.receiveMessage(delivery -> {
+            if (delivery instanceof Delivery.Event event) {
+                probe.ref().tell(event.event());
+            }
+            return Behaviors.same();
+        }));
     }
 
     private static <T extends StreamEvent> T expect(TestProbe<StreamEvent> probe, Class<T> type) {
@@ -180,6 +201,7 @@ class WorkerTest {
                                     .map(ScoredToken::token)
                                     .toList());
                 case StreamEvent.Finished _ -> finished++;
+                case StreamEvent.Accepted _ -> {} // Said again when a stopped request goes on.
                 case StreamEvent other -> throw new AssertionError(other);
             }
         }
@@ -196,13 +218,11 @@ class WorkerTest {
         expect(probe, StreamEvent.Accepted.class);
         expect(probe, StreamEvent.Tokens.class);
         expect(probe, StreamEvent.Tokens.class);
-        worker.tell(new WorkerProtocol.Cancel(request.id(), OptionalInt.empty()));
+        worker.tell(new WorkerProtocol.Cancel(request.id(), 1, OptionalInt.empty()));
         barrier(worker);
         steps.release(1);
         awaitIdle(worker);
-        // The step under way when the cancel came may have told of its token; nothing of a later one.
         steps.release(10);
-        probe.receiveMessage(SOON);
         probe.expectNoMessage(Duration.ofMillis(100));
     }
 
@@ -214,24 +234,120 @@ class WorkerTest {
     }
 
     @Test
-    void aRequestWhoseStreamActorIsGoneIsCancelled() {
+    void aRequestWhoseRouterFallsSilentStopsAndCanBeClaimedByAnotherWithEveryTokenOnce() {
+        settings =
+                new StreamSettings(Duration.ofMillis(200), Duration.ofSeconds(30), Duration.ofSeconds(60), 16, 1 << 20);
         runner.stepOnlyWith(steps);
         var worker = worker(4, 4);
-        var gone = send(worker, request(endless(150), 1, 2, 3), 0);
-        var stays = send(worker, request(endless(5), 4, 5, 6), 0);
-        steps.release(1);
-        expect(gone, StreamEvent.Accepted.class);
-        gone.stop();
-        steps.release(20);
-        assertThat(outputs(stays, 1).get(0)).hasSize(5);
-        // The signal that it is gone takes its time; far fewer steps than the request has tokens are enough.
-        var more = new AtomicInteger(100);
+        var request = request(endless(60), 1, 2, 3);
+        var orphan = send(worker, request, 0);
+        steps.release(10);
+        expect(orphan, StreamEvent.Accepted.class);
+        for (int i = 0; i < 10; i++) {
+            expect(orphan, StreamEvent.Tokens.class);
+        }
+        // Nobody renews; steps go on one by one until the lease has ended and the blocks are free.
         awaitLoad(worker, report -> {
-            if (report.runningSequences() > 0 && more.getAndDecrement() > 0) {
+            if (report.runningSequences() > 0) {
                 steps.release();
             }
             return report.runningSequences() == 0 && report.freeBlocks() == BLOCKS;
         });
+        steps.release(1_000);
+        var found = kit.<WorkerProtocol.Found>createTestProbe();
+        worker.tell(new WorkerProtocol.Find(request.id(), found.ref()));
+        var known = found.receiveMessage(SOON).known().orElseThrow();
+        assertThat(known.attempt()).isEqualTo(1);
+        assertThat(known.complete()).isTrue();
+        assertThat(known.request().prompt()).isEqualTo(request.prompt());
+        long attempt = Attempt.resumed(known.attempt());
+        var heir = kit.<StreamEvent>createTestProbe();
+        worker.tell(new WorkerProtocol.Claim(request.id(), attempt, "router#2", 0, events(heir)));
+        assertThat(outputs(heir, 1)).isEqualTo(expected(request));
+        // All is said, and still there for a while; an attempt that is not higher is refused.
+        var late = kit.<Delivery>createTestProbe();
+        worker.tell(new WorkerProtocol.Claim(request.id(), attempt, "router#3", 0, late.ref()));
+        assertThat(late.receiveMessage(SOON)).isEqualTo(new Delivery.Superseded(request.id(), attempt));
+        var again = kit.<StreamEvent>createTestProbe();
+        worker.tell(new WorkerProtocol.Claim(request.id(), Attempt.resumed(attempt), "router#3", 0, events(again)));
+        assertThat(outputs(again, 1)).isEqualTo(expected(request));
+    }
+
+    @Test
+    void aClaimMidStreamEndsTheOlderStreamAndLosesNothing() {
+        runner.stepOnlyWith(steps);
+        var worker = worker(4, 4);
+        var request = request(endless(40), 1, 2, 3);
+        var old = kit.<Delivery>createTestProbe();
+        worker.tell(
+                new WorkerProtocol.Generate(request, Continuation.fresh(1), ByteString.EMPTY, ROUTER, 0, old.ref()));
+        steps.release(5);
+        for (int i = 0; i < 6; i++) {
+            assertThat(old.receiveMessage(SOON)).isInstanceOf(Delivery.Event.class);
+        }
+        var heir = kit.<StreamEvent>createTestProbe();
+        worker.tell(new WorkerProtocol.Claim(request.id(), 2, "router#2", 0, events(heir)));
+        assertThat(old.receiveMessage(SOON)).isEqualTo(new Delivery.Superseded(request.id(), 1));
+        steps.release(1_000);
+        assertThat(outputs(heir, 1)).isEqualTo(expected(request));
+        old.expectNoMessage(Duration.ofMillis(50));
+        awaitIdle(worker);
+    }
+
+    @Test
+    void aRequestThatGoesOnHereSaysOnlyWhatIsNewAndAHigherAttemptReplacesALower() {
+        var worker = worker(4, 4);
+        var request = request(endless(30), 1, 2, 3);
+        var whole = Objects.requireNonNull(expected(request).get(0));
+        int[] known = whole.stream().limit(12).mapToInt(Integer::intValue).toArray();
+        var first = send(worker, request, 0);
+        assertThat(outputs(first, 1).get(0)).isEqualTo(whole);
+        var probe = kit.<StreamEvent>createTestProbe();
+        worker.tell(new WorkerProtocol.Generate(
+                request,
+                new Continuation(5, 3, true, List.of(new Continuation.Known(known, false))),
+                ByteString.EMPTY,
+                ROUTER,
+                0,
+                events(probe)));
+        assertThat(outputs(probe, 1).get(0)).isEqualTo(whole.subList(12, 30));
+        var unknown = kit.<Delivery>createTestProbe();
+        worker.tell(new WorkerProtocol.Again(request.id(), 9, List.of(12), true, unknown.ref()));
+        assertThat(unknown.receiveMessage(SOON)).isEqualTo(new Delivery.Unknown(request.id(), 9));
+        var again = kit.<StreamEvent>createTestProbe();
+        worker.tell(new WorkerProtocol.Again(request.id(), 5, List.of(20), true, events(again)));
+        assertThat(outputs(again, 1).get(0)).isEqualTo(whole.subList(20, 30));
+    }
+
+    @Test
+    void aRouterThatRenewsHearsThatTheWorkerLivesAndWhatRunsForIt() {
+        runner.stepOnlyWith(steps);
+        var worker = worker(4, 4);
+        var request = request(endless(40), 1, 2, 3);
+        expect(send(worker, request, 0), StreamEvent.Accepted.class);
+        var alive = kit.<WorkerProtocol.Alive>createTestProbe();
+        worker.tell(new WorkerProtocol.Renew(ROUTER, 8, true, alive.ref()));
+        var first = alive.receiveMessage(SOON);
+        assertThat(first.incarnation()).isEqualTo(7);
+        assertThat(first.sequence()).isEqualTo(8);
+        assertThat(first.stuck()).isFalse();
+        assertThat(first.running()).containsExactly(new WorkerProtocol.Running(request.id(), 1));
+        worker.tell(new WorkerProtocol.Renew("router#2", 9, true, alive.ref()));
+        assertThat(alive.receiveMessage(SOON).running()).isEmpty();
+    }
+
+    @Test
+    void whatStillRunsWhenADrainIsOverIsGivenBack() {
+        runner.stepOnlyWith(steps);
+        var worker = worker(4, 4);
+        var probe = send(worker, request(endless(150), 1, 2), 0);
+        expect(probe, StreamEvent.Accepted.class);
+        worker.tell(new WorkerProtocol.Drain(0));
+        var failed = firstFailure(probe);
+        assertThat(failed.kind()).isEqualTo(FailureKind.UNAVAILABLE);
+        assertThat(failed.message()).isEqualTo("the worker is draining");
+        steps.release(10);
+        kit.createTestProbe().expectTerminated(worker, SOON);
     }
 
     @Test
@@ -341,7 +457,7 @@ class WorkerTest {
         var reports = kit.<WorkerProtocol.LoadReport>createTestProbe();
         worker.tell(new WorkerProtocol.Subscribe(reports.getRef()));
         assertThat(reports.receiveMessage(SOON).draining()).isFalse();
-        worker.tell(new WorkerProtocol.Drain());
+        worker.tell(new WorkerProtocol.Drain(60_000));
         assertThat(failure(worker, request(endless(1), 1)).kind()).isEqualTo(FailureKind.UNAVAILABLE);
         steps.release(100);
         assertThat(outputs(probe, 1)).isEqualTo(expected(request));

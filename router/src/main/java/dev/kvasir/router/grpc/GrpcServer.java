@@ -50,6 +50,7 @@ public final class GrpcServer implements AutoCloseable {
                 .executor(Executors.newThreadPerTaskExecutor(
                         Thread.ofVirtual().name("grpc-", 0).factory()))
                 .addService(service)
+                .addService(new AdminService(frontend))
                 .addService(health.getHealthService())
                 .addService(ProtoReflectionServiceV1.newInstance())
                 .build();
@@ -79,7 +80,7 @@ public final class GrpcServer implements AutoCloseable {
     }
 
     private static void report(ClusterStatus status, Frontend frontend, HealthStatusManager health) {
-        boolean serving = frontend.models().stream().anyMatch(status::serving);
+        boolean serving = !frontend.draining() && frontend.models().stream().anyMatch(status::serving);
         var now = serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
         health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, now);
         health.setStatus(InferenceGrpc.SERVICE_NAME, now);

@@ -1,7 +1,6 @@
 package dev.kvasir.router.grpc;
 
 import dev.kvasir.router.Frontend;
-import dev.kvasir.router.RequestDraft;
 import dev.kvasir.v1.ChatRequest;
 import dev.kvasir.v1.DescribeClusterRequest;
 import dev.kvasir.v1.DescribeClusterResponse;
@@ -14,6 +13,7 @@ import dev.kvasir.v1.GenerateResponse;
 import dev.kvasir.v1.InferenceGrpc;
 import dev.kvasir.v1.ListModelsRequest;
 import dev.kvasir.v1.ListModelsResponse;
+import dev.kvasir.v1.ResumeRequest;
 import dev.kvasir.v1.TokenizeRequest;
 import dev.kvasir.v1.TokenizeResponse;
 import io.grpc.Context;
@@ -38,13 +38,20 @@ final class InferenceService extends InferenceGrpc.InferenceImplBase {
     @Override
     public void generate(GenerateRequest request, StreamObserver<GenerateResponse> responses) {
         long now = System.nanoTime();
-        answer(() -> ProtoRequests.draft(request, now), responses);
+        answer((door, timeout) -> door.submit(ProtoRequests.draft(request, now), timeout), responses);
     }
 
     @Override
     public void chat(ChatRequest request, StreamObserver<GenerateResponse> responses) {
         long now = System.nanoTime();
-        answer(() -> ProtoRequests.draft(request, now), responses);
+        answer((door, timeout) -> door.submit(ProtoRequests.draft(request, now), timeout), responses);
+    }
+
+    @Override
+    public void resume(ResumeRequest request, StreamObserver<GenerateResponse> responses) {
+        answer(
+                (door, timeout) -> door.resume(request.getRequestId(), ProtoRequests.resumePoint(request), timeout),
+                responses);
     }
 
     @Override
@@ -84,10 +91,10 @@ final class InferenceService extends InferenceGrpc.InferenceImplBase {
     }
 
     /** The callbacks of a call wait for each other, so what waits for the client needs a thread of its own. */
-    private void answer(Supplier<RequestDraft> draft, StreamObserver<GenerateResponse> responses) {
+    private void answer(ResponsePump.Opening opening, StreamObserver<GenerateResponse> responses) {
         var pump = new ResponsePump(frontend, (ServerCallStreamObserver<GenerateResponse>) responses);
         var context = Context.current();
-        Thread.ofVirtual().name("answer").start(context.wrap(() -> pump.run(draft, timeout(context))));
+        Thread.ofVirtual().name("answer").start(context.wrap(() -> pump.run(opening, timeout(context))));
     }
 
     private static Optional<Duration> timeout(Context context) {

@@ -3,14 +3,20 @@ package dev.kvasir.router.grpc;
 import dev.kvasir.model.tokenizer.ChatMessage;
 import dev.kvasir.model.tokenizer.PromptException;
 import dev.kvasir.protocol.BadRequestException;
+import dev.kvasir.protocol.Limits;
+import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.router.Prompt;
 import dev.kvasir.router.RequestDraft;
+import dev.kvasir.router.ResumePoint;
 import dev.kvasir.v1.ChatRequest;
 import dev.kvasir.v1.GenerateRequest;
+import dev.kvasir.v1.OutputPosition;
 import dev.kvasir.v1.Report;
+import dev.kvasir.v1.ResumeRequest;
 import dev.kvasir.v1.Sampling;
 import dev.kvasir.v1.TokenizeRequest;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -57,6 +63,28 @@ final class ProtoRequests {
             }
             case INPUT_NOT_SET -> throw new BadRequestException("input", "input is missing but must be text or chat");
         };
+    }
+
+    static ResumePoint resumePoint(ResumeRequest request) {
+        int outputs = request.getReceivedList().stream()
+                .mapToInt(OutputPosition::getIndex)
+                .peek(index -> Limits.require(
+                        index >= 0 && index < SamplingParameters.N_MAX,
+                        "received.index",
+                        Integer.toUnsignedString(index),
+                        "0..15"))
+                .map(index -> index + 1)
+                .max()
+                .orElse(0);
+        var positions = new ResumePoint.Output[outputs];
+        Arrays.fill(positions, new ResumePoint.Output(0, false));
+        for (var position : request.getReceivedList()) {
+            int next = position.getNextTokenIndex();
+            Limits.require(
+                    next >= 0, "received.next_token_index", Integer.toUnsignedString(next), "at most 2147483647");
+            positions[position.getIndex()] = new ResumePoint.Output(next, position.getFinished());
+        }
+        return new ResumePoint(request.getPromptReceived(), List.of(positions));
     }
 
     static long[] unsigned(List<Integer> ids) {

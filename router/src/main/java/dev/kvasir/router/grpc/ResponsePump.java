@@ -8,7 +8,6 @@ import dev.kvasir.router.OutputEvent.Completed;
 import dev.kvasir.router.OutputEvent.Delta;
 import dev.kvasir.router.OutputEvent.Failed;
 import dev.kvasir.router.OutputEvent.Started;
-import dev.kvasir.router.RequestDraft;
 import dev.kvasir.router.RequestFailedException;
 import dev.kvasir.router.ResponseStream;
 import dev.kvasir.v1.GenerateResponse;
@@ -17,7 +16,6 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,9 +39,14 @@ final class ResponsePump {
         call.setOnCancelHandler(this::hangUp);
     }
 
+    /** How an answer begins: with a request, or with one that broke off. */
+    interface Opening {
+        ResponseStream open(Frontend frontend, Optional<Duration> timeout) throws InterruptedException;
+    }
+
     /** Answers the request; returns when that is over. */
-    void run(Supplier<RequestDraft> draft, Optional<Duration> timeout) {
-        try (var stream = frontend.submit(draft.get(), timeout)) {
+    void run(Opening opening, Optional<Duration> timeout) {
+        try (var stream = opening.open(frontend, timeout)) {
             if (listen(stream)) {
                 pump(stream);
             }
@@ -74,6 +77,7 @@ final class ResponsePump {
                 next(responses.completed(usage));
                 call.onCompleted();
             }
+            case OutputEvent.Replayed _ -> {}
             case Failed(var failure) -> fail(GrpcErrors.of(failure));
         }
     }

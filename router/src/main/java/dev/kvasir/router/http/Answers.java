@@ -27,6 +27,9 @@ final class Answers implements AutoCloseable {
 
         void delta(int prompt, OutputEvent.Delta delta);
 
+        /** The client has this already. */
+        default void replayed(int prompt, OutputEvent event) {}
+
         void completed(int prompt, OutputEvent.Usage usage);
 
         void failed(int prompt, Failure failure);
@@ -49,6 +52,13 @@ final class Answers implements AutoCloseable {
             answers.close();
             throw e;
         }
+    }
+
+    /** One that was opened elsewhere. */
+    static Answers of(ResponseStream stream) {
+        var answers = new Answers();
+        answers.streams.add(stream);
+        return answers;
     }
 
     int size() {
@@ -95,6 +105,7 @@ final class Answers implements AutoCloseable {
                 case null -> listener.silent();
                 case OutputEvent.Started started -> listener.started(prompt, started);
                 case OutputEvent.Delta delta -> listener.delta(prompt, delta);
+                case OutputEvent.Replayed(var had) -> listener.replayed(prompt, had);
                 case OutputEvent.Completed(var usage) -> {
                     listener.completed(prompt, usage);
                     return;

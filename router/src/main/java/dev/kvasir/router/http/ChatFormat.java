@@ -6,16 +6,33 @@ import dev.kvasir.router.OutputEvent;
 import dev.kvasir.router.ValidRequest;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /** {@code /v1/chat/completions}. */
 final class ChatFormat implements AnswerFormat {
-    private final ChatRequest request;
+    private final int n;
+    private final @Nullable Integer logprobs;
+    private final @Nullable Integer promptLogprobs;
+    private final boolean tokenIds;
     private final ValidRequest valid;
     private final long createdSeconds;
     private final TokenTexts texts;
 
     ChatFormat(ChatRequest request, ValidRequest valid, long createdSeconds) {
-        this.request = request;
+        this(request.n(), request.logprobs(), request.promptLogprobs(), request.tokenIds(), valid, createdSeconds);
+    }
+
+    ChatFormat(
+            int n,
+            @Nullable Integer logprobs,
+            @Nullable Integer promptLogprobs,
+            boolean tokenIds,
+            ValidRequest valid,
+            long createdSeconds) {
+        this.n = n;
+        this.logprobs = logprobs;
+        this.promptLogprobs = promptLogprobs;
+        this.tokenIds = tokenIds;
         this.valid = valid;
         this.createdSeconds = createdSeconds;
         this.texts = new TokenTexts(valid.model());
@@ -40,10 +57,8 @@ final class ChatFormat implements AnswerFormat {
         answer.set("usage", AnswerFormat.json(part.usage()));
         answer.set(
                 "prompt_logprobs",
-                request.promptLogprobs() == null
-                        ? null
-                        : texts.promptLogprobs(part.promptLogprobs(), request.promptLogprobs()));
-        if (request.tokenIds()) {
+                promptLogprobs == null ? null : texts.promptLogprobs(part.promptLogprobs(), promptLogprobs));
+        if (tokenIds) {
             answer.set("prompt_token_ids", TokenTexts.ids(valid.generation().prompt()));
         }
         return answer;
@@ -52,7 +67,7 @@ final class ChatFormat implements AnswerFormat {
     /** The first delta of each output carries the role. */
     @Override
     public List<ObjectNode> begin(int prompt, OutputEvent.Started started) {
-        return IntStream.range(0, request.n()).mapToObj(this::roleChunk).toList();
+        return IntStream.range(0, n).mapToObj(this::roleChunk).toList();
     }
 
     @Override
@@ -90,15 +105,15 @@ final class ChatFormat implements AnswerFormat {
         delta.put("content", "");
         choice.putNull("logprobs");
         AnswerFormat.putFinish(choice, null);
-        if (request.tokenIds() && index == 0) {
+        if (tokenIds && index == 0) {
             chunk.set("prompt_token_ids", TokenTexts.ids(valid.generation().prompt()));
         }
         return chunk;
     }
 
     private void putTokens(ObjectNode choice, List<ScoredToken> tokens) {
-        choice.set("logprobs", request.logprobs() == null ? null : texts.chatLogprobs(tokens, request.logprobs()));
-        if (request.tokenIds()) {
+        choice.set("logprobs", logprobs == null ? null : texts.chatLogprobs(tokens, logprobs));
+        if (tokenIds) {
             choice.set("token_ids", TokenTexts.ids(tokens));
         }
     }

@@ -10,7 +10,16 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code /v1/completions}: output j of prompt i is choice i * n + j. */
 final class CompletionFormat implements AnswerFormat {
-    private final CompletionRequest request;
+    /** What the client asked for. */
+    record Wanted(
+            int n,
+            boolean echo,
+            @Nullable Integer logprobs,
+            @Nullable Integer promptLogprobs,
+            boolean onlyPrompt,
+            boolean tokenIds) {}
+
+    private final Wanted request;
     private final List<ValidRequest> prompts;
     private final long createdSeconds;
     private final TokenTexts texts;
@@ -27,6 +36,19 @@ final class CompletionFormat implements AnswerFormat {
     }
 
     CompletionFormat(CompletionRequest request, List<ValidRequest> prompts, long createdSeconds) {
+        this(
+                new Wanted(
+                        request.n(),
+                        request.echo(),
+                        request.logprobs(),
+                        request.promptLogprobs(),
+                        request.onlyPrompt(),
+                        request.tokenIds()),
+                prompts,
+                createdSeconds);
+    }
+
+    CompletionFormat(Wanted request, List<ValidRequest> prompts, long createdSeconds) {
         this.request = request;
         this.prompts = List.copyOf(prompts);
         this.createdSeconds = createdSeconds;

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.kvasir.router.Failure;
 import dev.kvasir.router.OutputEvent;
 import io.helidon.webserver.http.ServerResponse;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -12,8 +13,8 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes answers as server-sent events, each a frame {@code data: {json}} and an empty line, the last {@code data:
- * [DONE]}. The HTTP status waits for the first event, so that a request that fails at once gets an error status; a later
+ * Writes answers as server-sent events, each a frame {@code data: {json}}, its {@link StreamPosition} as {@code id}, and an
+ * empty line, the last {@code data: [DONE]}. The HTTP status waits for the first event, so that a request that fails at once gets an error status; a later
  * failure becomes a frame with an error object, and no {@code [DONE]} follows. A client that cannot be written to ends
  * the requests behind the answers.
  */
@@ -27,6 +28,7 @@ final class EventStream implements Answers.Listener {
     private final Answers answers;
     private final AnswerFormat format;
     private final boolean withUsage;
+    private final @Nullable StreamPosition position;
     /** Answers to several prompts are written by several threads. */
     private final ReentrantLock lock = new ReentrantLock();
 
@@ -40,6 +42,11 @@ final class EventStream implements Answers.Listener {
         this.answers = answers;
         this.format = format;
         this.withUsage = withUsage;
+        // The stream of several prompts has no one position, and cannot be resumed.
+        this.position = answers.size() == 1
+                ? new StreamPosition(
+                        answers.get(0).request().generation().sampling().n())
+                : null;
     }
 
     /** @throws HttpRefusal where nothing was written before the first failure */
@@ -61,7 +68,32 @@ final class EventStream implements Answers.Listener {
 
     @Override
     public void delta(int prompt, OutputEvent.Delta delta) {
-        locked(() -> frame(format.chunk(prompt, delta)));
+        locked(() -> {
+            passed(delta);
+            frame(format.chunk(prompt, delta));
+        });
+    }
+
+    /** Brings format and position to where the client is. */
+    @Override
+    public void replayed(int prompt, OutputEvent event) {
+        locked(() -> {
+            switch (event) {
+                case OutputEvent.Started started -> format.begin(prompt, started);
+                case OutputEvent.Delta delta -> {
+                    passed(delta);
+                    format.chunk(prompt, delta);
+                }
+                case OutputEvent.Replayed _, OutputEvent.Completed _, OutputEvent.Failed _ ->
+                    throw new IllegalArgumentException("cannot be replayed: " + event);
+            }
+        });
+    }
+
+    private void passed(OutputEvent.Delta delta) {
+        if (position != null) {
+            position.passed(delta);
+        }
     }
 
     @Override
@@ -121,12 +153,14 @@ final class EventStream implements Answers.Listener {
     }
 
     private void data(ObjectNode node) throws IOException {
-        byte[] json = Json.bytes(node);
-        var frame = new byte[PREFIX.length + json.length + SUFFIX.length];
-        System.arraycopy(PREFIX, 0, frame, 0, PREFIX.length);
-        System.arraycopy(json, 0, frame, PREFIX.length, json.length);
-        System.arraycopy(SUFFIX, 0, frame, PREFIX.length + json.length, SUFFIX.length);
-        write(frame);
+        var frame = new ByteArrayOutputStream();
+        frame.write(PREFIX);
+        frame.write(Json.bytes(node));
+        if (position != null) {
+            frame.write(("\nid: " + position).getBytes(StandardCharsets.US_ASCII));
+        }
+        frame.write(SUFFIX);
+        write(frame.toByteArray());
     }
 
     private void write(byte[] frame) throws IOException {

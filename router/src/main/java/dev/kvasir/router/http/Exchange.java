@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 /** One request and its response: bodies, headers and the names that clients give to requests. */
 final class Exchange {
     private static final HeaderName REQUEST_ID = HeaderNames.create("X-Request-Id");
+    private static final HeaderName LAST_EVENT_ID = HeaderNames.create("Last-Event-ID");
     private static final int REQUEST_ID_MAX = 128;
     /** So many bodies of the largest size are read only to be thrown away, when one is refused. */
     private static final int SKIPPED_BODIES = 4;
@@ -70,6 +71,15 @@ final class Exchange {
 
     String pathParameter(String name) {
         return request.path().pathParameters().get(name);
+    }
+
+    Optional<String> query(String name) {
+        return request.query().first(name).asOptional();
+    }
+
+    /** What a client of server-sent events says when it comes back. */
+    Optional<String> lastEventId() {
+        return request.headers().first(LAST_EVENT_ID);
     }
 
     void send(int status, JsonNode body) {

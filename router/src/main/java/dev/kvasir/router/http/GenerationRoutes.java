@@ -3,9 +3,11 @@ package dev.kvasir.router.http;
 import dev.kvasir.router.Frontend;
 import dev.kvasir.router.RequestDraft;
 import dev.kvasir.router.ResponseStream;
+import dev.kvasir.router.ResumePoint;
 import dev.kvasir.router.ValidRequest;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 
@@ -22,20 +24,36 @@ final class GenerationRoutes {
     void complete(Exchange exchange) throws InterruptedException {
         var request =
                 CompletionRequest.read(new Fields(exchange.json()), exchange.arrivalNanos(), exchange.requestId());
-        answer(
-                exchange,
-                request.drafts(),
-                request.streaming(),
-                prompts -> new CompletionFormat(request, prompts, now()));
+        long now = now();
+        request.drafts().forEach(draft -> draft.door(DoorNotes.of(request, now)));
+        answer(exchange, request.drafts(), request.streaming(), prompts -> new CompletionFormat(request, prompts, now));
     }
 
     void chat(Exchange exchange) throws InterruptedException {
         var request = ChatRequest.read(new Fields(exchange.json()), exchange.arrivalNanos(), exchange.requestId());
+        long now = now();
+        request.draft().door(DoorNotes.of(request, now));
         answer(
                 exchange,
                 List.of(request.draft()),
                 request.streaming(),
-                prompts -> new ChatFormat(request, prompts.getFirst(), now()));
+                prompts -> new ChatFormat(request, prompts.getFirst(), now));
+    }
+
+    /** Goes on with a stream that broke off, in the form that it had. */
+    void resume(Exchange exchange) throws InterruptedException {
+        var id = exchange.pathParameter("id").replaceFirst("^(chatcmpl|cmpl)-", "");
+        var position = exchange.query("next_index").or(exchange::lastEventId);
+        var received = position.map(StreamPosition::parse).orElse(ResumePoint.START);
+        try (var answers = Answers.of(frontend.resume(id, received, Optional.empty()))) {
+            var request = answers.get(0).request();
+            var notes = new DoorNotes(request.door());
+            var format = notes.format(request, id);
+            ClientConnection.current()
+                    .answering(
+                            answers::cancel,
+                            () -> EventStream.write(exchange.response(), answers, format, notes.withUsage()));
+        }
     }
 
     private void answer(

@@ -36,6 +36,7 @@ final class Routes {
     void register(HttpRouting.Builder routing) {
         path(routing, "/v1/completions", Map.of(POST, generation::complete));
         path(routing, "/v1/chat/completions", Map.of(POST, generation::chat));
+        path(routing, "/v1/streams/{id}", Map.of(GET, generation::resume));
         path(routing, "/v1/models", Map.of(GET, text::models));
         path(routing, "/v1/models/{+name}", Map.of(GET, text::model));
         path(routing, "/tokenize", Map.of(POST, text::tokenize));

@@ -1,5 +1,7 @@
 package dev.kvasir.worker.engine;
 
+import dev.kvasir.protocol.Attempt;
+import dev.kvasir.protocol.Continuation;
 import dev.kvasir.protocol.GenerationRequest;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.SamplingParameters;
@@ -20,6 +22,7 @@ public final class ActiveRequest {
     private static final int ALL = 1 << SamplingParameters.N_MAX;
 
     private final GenerationRequest request;
+    private final Continuation continuation;
     private final StreamSink sink;
     private final long deadlineNanos;
     private final AtomicInteger cancelled = new AtomicInteger();
@@ -33,7 +36,13 @@ public final class ActiveRequest {
 
     /** @param deadlineNanos on the engine's clock, or {@link #NO_DEADLINE} */
     public ActiveRequest(GenerationRequest request, long deadlineNanos, StreamSink sink) {
+        this(request, Continuation.fresh(Attempt.FIRST), deadlineNanos, sink);
+    }
+
+    /** @param continuation where the request goes on */
+    public ActiveRequest(GenerationRequest request, Continuation continuation, long deadlineNanos, StreamSink sink) {
         this.request = request;
+        this.continuation = continuation;
         this.deadlineNanos = deadlineNanos;
         this.sink = sink;
     }
@@ -54,7 +63,8 @@ public final class ActiveRequest {
         return cancelled.get() != 0;
     }
 
-    boolean isCancelled() {
+    /** Whether all outputs were given up. */
+    public boolean isCancelled() {
         return (cancelled.get() & ALL) != 0;
     }
 
@@ -66,6 +76,7 @@ public final class ActiveRequest {
         return deadlineNanos != NO_DEADLINE && nowNanos - deadlineNanos >= 0;
     }
 
+    /** @param all outputs that have not ended */
     void queued(Output[] all, long nowNanos) {
         outputs = all;
         outputsLeft = all.length;
@@ -85,6 +96,10 @@ public final class ActiveRequest {
     /** One output less; true when it was the last. */
     boolean outputEnded() {
         return --outputsLeft == 0;
+    }
+
+    Continuation continuation() {
+        return continuation;
     }
 
     public GenerationRequest request() {
@@ -111,7 +126,8 @@ public final class ActiveRequest {
         return arrivalNanos;
     }
 
+    /** Prompt tokens found in a cache when the request began, wherever that was. */
     int cachedTokens() {
-        return cachedTokens;
+        return continuation.begins() ? cachedTokens : continuation.cachedTokens();
     }
 }

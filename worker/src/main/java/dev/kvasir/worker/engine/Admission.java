@@ -1,5 +1,6 @@
 package dev.kvasir.worker.engine;
 
+import dev.kvasir.protocol.Continuation;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.GenerationRequest;
 import dev.kvasir.protocol.Limits;
@@ -10,7 +11,11 @@ final class Admission {
     private Admission() {}
 
     static Optional<Refusal> check(
-            GenerationRequest request, EngineSettings settings, int vocabularySize, int blockCount) {
+            GenerationRequest request,
+            Continuation continuation,
+            EngineSettings settings,
+            int vocabularySize,
+            int blockCount) {
         if (!request.model().equals(settings.model())) {
             return refuse(
                     FailureKind.NOT_FOUND,
@@ -29,6 +34,10 @@ final class Admission {
                         vocabularySize);
             }
         }
+        var known = checkKnown(request, continuation, vocabularySize);
+        if (known.isPresent()) {
+            return known;
+        }
         int outputs = request.sampling().n();
         if (outputs > settings.limits().sequencesMax()) {
             return refuse(
@@ -38,6 +47,40 @@ final class Admission {
                     settings.limits().sequencesMax());
         }
         return checkLength(prompt.length, request.sampling().maxTokens(), settings, blockCount);
+    }
+
+    private static Optional<Refusal> checkKnown(
+            GenerationRequest request, Continuation continuation, int vocabularySize) {
+        var outputs = continuation.outputs();
+        if (!outputs.isEmpty() && outputs.size() != request.sampling().n()) {
+            return refuse(
+                    FailureKind.INVALID_ARGUMENT,
+                    "%d outputs are to be continued but n is %d",
+                    outputs.size(),
+                    request.sampling().n());
+        }
+        for (int i = 0; i < outputs.size(); i++) {
+            int[] tokens = outputs.get(i).tokens();
+            if (tokens.length > request.sampling().maxTokens()) {
+                return refuse(
+                        FailureKind.INVALID_ARGUMENT,
+                        "output %d has %d tokens but max_tokens is %d",
+                        i,
+                        tokens.length,
+                        request.sampling().maxTokens());
+            }
+            for (int token : tokens) {
+                if (token < 0 || token >= vocabularySize) {
+                    return refuse(
+                            FailureKind.INVALID_ARGUMENT,
+                            "output %d has token %d but the vocabulary is [0, %d)",
+                            i,
+                            token,
+                            vocabularySize);
+                }
+            }
+        }
+        return Optional.empty();
     }
 
     private static Optional<Refusal> checkLength(

@@ -20,6 +20,8 @@ import org.slf4j.LoggerFactory;
 public final class Engine {
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
 
+    private static final long BETWEEN_STEPS = Long.MIN_VALUE;
+
     private final EngineCore core;
     private final ModelRunner runner;
     private final EngineObserver observer;
@@ -32,6 +34,8 @@ public final class Engine {
     private boolean closed;
     private volatile boolean stopping;
     private volatile EngineLoad load;
+    private volatile long stepBeganNanos = BETWEEN_STEPS;
+    private volatile long slowestStepNanos;
 
     /**
      * @param submissionsMax requests handed over but not yet seen by the thread
@@ -85,6 +89,12 @@ public final class Engine {
         return load;
     }
 
+    /** Where the thread is, on the engine's clock. */
+    public EngineProgress progress(long nowNanos) {
+        long began = stepBeganNanos;
+        return new EngineProgress(began == BETWEEN_STEPS ? 0 : Math.max(0, nowNanos - began), slowestStepNanos);
+    }
+
     /** Makes the thread fail what it has and end; returns at once. */
     public void stop() {
         stopping = true;
@@ -103,7 +113,7 @@ public final class Engine {
                 if (core.isIdle()) {
                     park();
                 } else {
-                    core.step(clock.getAsLong());
+                    step();
                     publishLoad();
                 }
             }
@@ -116,6 +126,14 @@ public final class Engine {
             runner.close();
             ended.countDown();
         }
+    }
+
+    private void step() {
+        long began = clock.getAsLong();
+        stepBeganNanos = began;
+        core.step(began);
+        stepBeganNanos = BETWEEN_STEPS;
+        slowestStepNanos = Math.max(slowestStepNanos, clock.getAsLong() - began);
     }
 
     private void drain() {

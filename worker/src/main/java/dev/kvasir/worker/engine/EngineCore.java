@@ -2,18 +2,13 @@ package dev.kvasir.worker.engine;
 
 import dev.kvasir.kvstore.block.BlockPool;
 import dev.kvasir.kvstore.block.PrefixCache;
-import dev.kvasir.kvstore.hash.BlockHasher;
-import dev.kvasir.kvstore.hash.HashChain;
-import dev.kvasir.kvstore.hash.HashRoot;
 import dev.kvasir.protocol.BadRequestException;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
-import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.worker.runner.ModelRunner;
-import dev.kvasir.worker.runner.SamplingState;
 import dev.kvasir.worker.runner.SequenceWork;
 import dev.kvasir.worker.runner.Step;
 import dev.kvasir.worker.schedule.Queues;
@@ -38,18 +33,16 @@ public final class EngineCore {
     private final ModelRunner runner;
     private final EngineObserver observer;
     private final PrefixCache cache;
-    private final BlockHasher hasher;
+    private final Intake intake;
     private final Queues queues = new Queues();
     private final Scheduler scheduler;
     private final PlanApplier applier;
     private final Step step;
     private final Output[] choosing = new Output[SamplingParameters.N_MAX];
 
-    private final Map<RequestId, ActiveRequest> requests = new HashMap<>();
     private final List<ActiveRequest> live = new ArrayList<>();
     private final Map<Sequence, ActiveRequest> owners = new HashMap<>();
     private final Throughput throughput = new Throughput();
-    private long arrivals;
     private int generated;
 
     public EngineCore(EngineSettings settings, ModelRunner runner, EngineObserver observer) {
@@ -58,7 +51,7 @@ public final class EngineCore {
         this.observer = observer;
         int blockSize = settings.limits().blockSize();
         cache = new PrefixCache(new BlockPool(runner.blockCount()));
-        hasher = new BlockHasher(blockSize);
+        intake = new Intake(settings, runner);
         scheduler = new Scheduler(settings.limits(), cache);
         applier = new PlanApplier(queues, cache, runner, blockSize);
         step = new Step(settings.limits().sequencesMax());
@@ -66,7 +59,7 @@ public final class EngineCore {
 
     /** Queues a request, or refuses it; either way its sink hears of it. */
     public void submit(ActiveRequest request, long nowNanos) {
-        var refusal = check(request, nowNanos);
+        var refusal = intake.check(request, queues, nowNanos, () -> throughput.millisFor(tokensInFlight()));
         if (refusal == null) {
             refusal = enqueue(request, nowNanos);
         }
@@ -76,71 +69,32 @@ public final class EngineCore {
         }
     }
 
-    private @Nullable Refusal check(ActiveRequest request, long nowNanos) {
-        if (requests.containsKey(request.id())) {
-            return Refusal.of(FailureKind.INVALID_ARGUMENT, "request " + request.id() + " is running already");
-        }
-        if (request.isLate(nowNanos)) {
-            return Refusal.of(FailureKind.DEADLINE_EXCEEDED, "the deadline passed before the request was queued");
-        }
-        var refusal = Admission.check(request.request(), settings, runner.vocabularySize(), runner.blockCount());
-        return refusal.orElseGet(this::overload);
-    }
-
-    private @Nullable Refusal overload() {
-        int freeSeats = settings.limits().sequencesMax() - queues.runningSeats();
-        int waiting = queues.waiting().size();
-        if (waiting - freeSeats < settings.waitingMax()) {
-            return null;
-        }
-        return new Refusal(
-                FailureKind.RESOURCE_EXHAUSTED,
-                "%d requests are waiting, at most %d may".formatted(waiting, settings.waitingMax()),
-                throughput.millisFor(tokensInFlight()));
-    }
-
     private @Nullable Refusal enqueue(ActiveRequest active, long nowNanos) {
-        var request = active.request();
-        var sampling = request.sampling();
-        long arrival = arrivals++;
-        var sequence = Sequence.waiting(
-                Scheduler.rank(nowNanos, request.priority(), settings.agingNanos()),
-                arrival,
-                request.prompt(),
-                sampling.n(),
-                sampling.promptLogprobs() != SamplingParameters.NO_LOGPROBS,
-                chain(request.cacheSalt()));
-        var outputs = new Output[sampling.n()];
+        Output[] outputs;
         try {
-            for (int i = 0; i < outputs.length; i++) {
-                var state = new SamplingState(
-                        sampling, i, request.prompt(), runner.vocabularySize(), settings.endTokenIds());
-                outputs[i] = new Output(i, state, sequence);
-            }
+            outputs = intake.outputs(active, nowNanos);
         } catch (BadRequestException e) {
             return Refusal.of(FailureKind.INVALID_ARGUMENT, String.valueOf(e.getMessage()));
         }
         active.queued(outputs, nowNanos);
-        requests.put(active.id(), active);
         live.add(active);
-        owners.put(sequence, active);
-        queues.add(sequence);
-        active.sink().publish(new StreamEvent.Accepted(active.id(), settings.incarnation()));
-        return null;
-    }
-
-    private HashChain chain(String cacheSalt) {
-        if (!settings.prefixCaching()) {
-            return HashChain.unnamed();
+        for (var output : outputs) {
+            if (owners.put(output.sequence(), active) == null) {
+                queues.add(output.sequence());
+            }
         }
-        var root = new HashRoot(
-                settings.fingerprint(),
-                "",
-                settings.kvDtype(),
-                settings.limits().blockSize(),
-                "",
-                cacheSalt);
-        return HashChain.of(hasher, hasher.root(root));
+        active.sink().publish(new StreamEvent.Accepted(active.id(), settings.incarnation()));
+        for (var output : outputs) {
+            var sequence = output.sequence();
+            if (sequence.generated()
+                    > 0) { // Its last token may have been its end, which was lost with the worker before.
+                finishIfDone(active, output, sequence.tokens()[sequence.tokenCount() - 1]);
+            }
+        }
+        if (outputs.length == 0) {
+            leave(active);
+        }
+        return null;
     }
 
     /** Whether there is nothing to compute. */
@@ -184,7 +138,7 @@ public final class EngineCore {
             var request = owner(plan.admitted().get(i));
             int cached = plan.cachedBlocks(i) * settings.limits().blockSize();
             if (request.start(cached)) {
-                int promptTokens = request.request().prompt().length;
+                int promptTokens = plan.admitted().get(i).tokenCount();
                 cache.recordLookup(promptTokens, cached);
                 observer.started(nowNanos - request.arrivalNanos(), promptTokens, cached);
             }
@@ -229,9 +183,7 @@ public final class EngineCore {
     }
 
     private void continueOutputs(ActiveRequest request, Sequence sequence, SequenceWork work) {
-        if (sequence.generated() == 0 && sequence.scoresPrompt()) {
-            publishScores(request);
-        }
+        publishScores(request);
         collectOutputs(request, sequence);
         for (int k = 1; k < work.outputCount(); k++) {
             fork(request, sequence, choosing[k]);
@@ -246,7 +198,7 @@ public final class EngineCore {
         var scores = request.promptScores();
         for (int from = 0; from < scores.size(); from += SCORES_PER_MESSAGE) {
             int to = Math.min(from + SCORES_PER_MESSAGE, scores.size());
-            request.sink().publish(new StreamEvent.PromptScored(request.id(), scores.subList(from, to)));
+            request.sink().publish(new StreamEvent.PromptScored(request.id(), from, scores.subList(from, to)));
         }
         scores.clear();
     }
@@ -275,9 +227,14 @@ public final class EngineCore {
         request.sink()
                 .publish(new StreamEvent.Tokens(
                         request.id(), output.index(), count - 1, List.of(token), request.cachedTokens()));
-        var reason = output.reasonToStop(token.token(), settings);
+        finishIfDone(request, output, token.token());
+    }
+
+    private void finishIfDone(ActiveRequest request, Output output, int last) {
+        var reason = output.reasonToStop(last, settings);
         if (reason != null) {
-            var stop = reason == FinishReason.STOP ? OptionalInt.of(token.token()) : OptionalInt.empty();
+            int count = output.sequence().generated();
+            var stop = reason == FinishReason.STOP ? OptionalInt.of(last) : OptionalInt.empty();
             request.sink().publish(new StreamEvent.Finished(request.id(), output.index(), count, reason, stop));
             observer.finished(reason, request.request().prompt().length, count);
             end(request, output);
@@ -340,7 +297,6 @@ public final class EngineCore {
     }
 
     private void leave(ActiveRequest request) {
-        requests.remove(request.id());
         live.remove(request);
         request.sink().ended();
     }
@@ -359,7 +315,6 @@ public final class EngineCore {
             request.sink().ended();
         }
         live.clear();
-        requests.clear();
     }
 
     private ActiveRequest owner(Sequence sequence) {

@@ -47,6 +47,13 @@ final class Output {
         sampling.accept(token);
     }
 
+    /** Takes note of tokens that its sequence knows from elsewhere. */
+    void known(int[] tokens) {
+        for (int token : tokens) {
+            sampling.accept(token);
+        }
+    }
+
     /** Whether, and why, the output ends with {@code token}, its newest. */
     @Nullable
     FinishReason reasonToStop(int token, EngineSettings settings) {

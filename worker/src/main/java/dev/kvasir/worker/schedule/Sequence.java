@@ -75,6 +75,27 @@ public final class Sequence {
         return sequence;
     }
 
+    /**
+     * A sequence of one output that waits, of which tokens are known beyond the prompt: another worker generated them.
+     *
+     * @param known generated so far
+     */
+    public static Sequence continuing(
+            long rank,
+            long arrival,
+            int outputIndex,
+            int[] prompt,
+            int[] known,
+            boolean scoresPrompt,
+            HashChain chain) {
+        var tokens = Arrays.copyOf(prompt, prompt.length + known.length + 16);
+        System.arraycopy(known, 0, tokens, prompt.length, known.length);
+        var sequence = new Sequence(rank, arrival, outputIndex, prompt.length, scoresPrompt, chain, tokens, 1);
+        sequence.tokenCount = prompt.length + known.length;
+        chain.extend(tokens, sequence.tokenCount);
+        return sequence;
+    }
+
     /** A running sequence that knows and has computed what this one has; the caller shares the blocks. */
     public Sequence fork(int forkIndex) {
         require(state == SequenceState.RUNNING && seats > 1, "fork");

@@ -8,10 +8,13 @@ import dev.kvasir.kvstore.block.PrefixCache;
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.LoadProgress;
+import dev.kvasir.protocol.Continuation;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.GenerationRequest;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.SamplingParameters;
+import dev.kvasir.protocol.ScoredToken;
+import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.worker.forward.Decoder;
 import dev.kvasir.worker.forward.DecoderLimits;
 import dev.kvasir.worker.kernel.ReferenceKernels;
@@ -93,6 +96,79 @@ class DecoderEngineTest {
                 }
             });
         }
+    }
+
+    /** Penalties, logprobs, seeds, several outputs, stop tokens: all from what is known alone, bit for bit. */
+    @Test
+    void aRequestGoneOnWithElsewhereGivesTheSameTokensAndLogprobs() {
+        var random = new Random(3);
+        try (var here = runner("llama-gqa", 40, TOKENS_MAX);
+                var there = runner("llama-gqa", 40, TOKENS_MAX)) {
+            for (int i = 0; i < 12; i++) {
+                var sampling = new SamplingParameters(
+                        16,
+                        i % 3,
+                        i % 2 == 0 ? 0 : 0.9f,
+                        0.95f,
+                        0,
+                        0,
+                        1.3f,
+                        0.4f,
+                        0.3f,
+                        Map.of(7, 2f),
+                        Set.of(40, 41),
+                        i % 2 == 0,
+                        i,
+                        1 + i % 3,
+                        2,
+                        SamplingParameters.NO_LOGPROBS);
+                var prompt = random.ints(20, 3, here.vocabularySize()).toArray();
+                var request = new GenerationRequest(new RequestId("r" + i), "model", prompt, sampling, "", 0);
+                var whole = said(here, request, Continuation.fresh(1));
+                var known = new ArrayList<Continuation.Known>();
+                for (var output : whole) {
+                    known.add(new Continuation.Known(
+                            output.stream()
+                                    .limit(random.nextInt(output.size()))
+                                    .mapToInt(ScoredToken::token)
+                                    .toArray(),
+                            false));
+                }
+                var rest = said(there, request, new Continuation(2, 0, true, known));
+                for (int output = 0; output < whole.size(); output++) {
+                    var expected = whole.get(output);
+                    assertThat(rest.get(output))
+                            .as("request %d, output %d", i, output)
+                            .usingRecursiveComparison()
+                            .isEqualTo(expected.subList(known.get(output).tokens().length, expected.size()));
+                }
+            }
+        }
+    }
+
+    private static List<List<ScoredToken>> said(ModelRunner runner, GenerationRequest request, Continuation from) {
+        var core = new EngineCore(settings(), runner, new CountingObserver());
+        var outputs = new ArrayList<List<ScoredToken>>();
+        for (int i = 0; i < request.sampling().n(); i++) {
+            outputs.add(new ArrayList<>());
+        }
+        var sink = new StreamSink() {
+            @Override
+            public void publish(StreamEvent event) {
+                assertThat(event).isNotInstanceOf(StreamEvent.Failed.class);
+                if (event instanceof StreamEvent.Tokens tokens) {
+                    outputs.get(tokens.outputIndex()).addAll(tokens.tokens());
+                }
+            }
+
+            @Override
+            public void ended() {}
+        };
+        core.submit(new ActiveRequest(request, from, ActiveRequest.NO_DEADLINE, sink), 0);
+        while (!core.isIdle()) {
+            core.step(0);
+        }
+        return outputs;
     }
 
     private static EngineSettings settings() {
