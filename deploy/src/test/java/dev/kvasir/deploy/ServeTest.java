@@ -14,14 +14,18 @@ import dev.kvasir.v1.ListModelsRequest;
 import dev.kvasir.v1.Sampling;
 import io.grpc.ManagedChannel;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -100,6 +104,71 @@ final class ServeTest {
         var text = overHttp(greedy(PROMPT));
         assertThat(text).isNotBlank();
         assertThat(overGrpc(PROMPT)).isEqualTo(text);
+    }
+
+    /** As a client does whose connection broke: whatever the last event was that it had, the rest follows byte for byte. */
+    @Test
+    void aStreamIsResumedOverHttpAfterAnyEventOfIt() throws Exception {
+        var request = greedy(PROMPT).put("stream", true).put("n", 2).put("temperature", 0.9);
+        request.putObject("stream_options").put("include_usage", true);
+        try (var http = HttpClient.newHttpClient()) {
+            var events = events(
+                    http,
+                    HttpRequest.newBuilder(node.addresses().http().resolve("/v1/completions"))
+                            .header("Content-Type", "application/json")
+                            .POST(HttpRequest.BodyPublishers.ofString(request.toString())));
+            var id = ApiClient.JSON
+                    .readTree(
+                            events.getFirst().lines().findFirst().orElseThrow().substring("data: ".length()))
+                    .path("id")
+                    .asText();
+            for (int last = 0; last < events.size() - 2; last += 5) {
+                var position = events.get(last).substring(events.get(last).indexOf("id: ") + 4);
+                var rest = events(
+                        http,
+                        HttpRequest.newBuilder(node.addresses().http().resolve("/v1/streams/" + id))
+                                .header("Last-Event-ID", position));
+                assertThat(texts(rest))
+                        .as("after %s", position)
+                        .isEqualTo(texts(events.subList(last + 1, events.size())));
+                assertThat(rest.getLast()).isEqualTo("data: [DONE]");
+                assertThat(rest.get(rest.size() - 2)).isEqualTo(events.get(events.size() - 2));
+            }
+        }
+    }
+
+    private static List<String> events(HttpClient http, HttpRequest.Builder request) throws Exception {
+        var response = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
+        assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
+        return List.of(response.body().split("\n\n"));
+    }
+
+    /** Text of each output; events may be cut differently. */
+    private static Map<Integer, String> texts(List<String> events) throws IOException {
+        var texts = new TreeMap<Integer, String>();
+        for (var event : events) {
+            var data = event.lines().findFirst().orElseThrow().substring("data: ".length());
+            if (!data.equals("[DONE]")) {
+                for (var choice : ApiClient.JSON.readTree(data).path("choices")) {
+                    texts.merge(
+                            choice.path("index").asInt(),
+                            choice.path("text").asText()
+                                    + choice.path("finish_reason").asText(""),
+                            String::concat);
+                }
+            }
+        }
+        return texts;
+    }
+
+    @Test
+    void anUnknownStreamCannotBeResumed() throws Exception {
+        try (var http = HttpClient.newHttpClient()) {
+            var request = HttpRequest.newBuilder(node.addresses().http().resolve("/v1/streams/cmpl-0"));
+            var response = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
+            assertThat(response.statusCode()).isEqualTo(404);
+            assertThat(response.body()).contains("request 0 is not known to any worker");
+        }
     }
 
     @Test
