@@ -42,6 +42,9 @@ import picocli.CommandLine.Spec;
             WhyCommand.class,
             ModelsCommand.class,
             DrainCommand.class,
+            DoctorCommand.class,
+            StepsCommand.class,
+            PackageCommand.class,
             TestCommand.class,
             VersionCommand.class
         },

@@ -45,7 +45,7 @@ final class ModelFlags {
     @Option(names = "--kv-cache-dtype", paramLabel = "TYPE", description = "auto, f32, f16 or bf16.")
     private @Nullable String kvCacheType;
 
-    @Option(names = "--device", paramLabel = "DEVICE", description = "auto or cpu.")
+    @Option(names = "--device", paramLabel = "DEVICE", description = "auto (a GPU where there is one), cpu or cuda.")
     private @Nullable String device;
 
     @Option(
@@ -85,6 +85,12 @@ final class ModelFlags {
     private @Nullable String kvMemoryMax;
 
     @Option(
+            names = "--gpu-memory-utilization",
+            paramLabel = "F",
+            description = "Share of the GPU's memory that the worker may use, in (0, 1] (default: 0.9).")
+    private @Nullable String gpuMemoryUtilization;
+
+    @Option(
             names = "--enable-prefix-caching",
             negatable = true,
             description = "Reuse KV blocks between requests that begin alike (default: on).")
@@ -112,6 +118,7 @@ final class ModelFlags {
         put(given, "--num-kv-blocks", "kvasir.worker.num-kv-blocks", kvBlocks);
         put(given, "--kv-memory-fraction", "kvasir.worker.kv-memory-fraction", kvMemoryFraction);
         put(given, "--kv-memory-max", "kvasir.worker.kv-memory-max", kvMemoryMax);
+        put(given, "--gpu-memory-utilization", "kvasir.worker.gpu-memory-utilization", gpuMemoryUtilization);
         put(
                 given,
                 "--enable-prefix-caching",

@@ -24,6 +24,26 @@ final class StartReport {
         loading.stepTo(bytes);
     }
 
+    /** Recorded steps that are ready; called by one thread. */
+    void prepared(int done, int total) {
+        if (loading != null && done == 1) {
+            loading.close();
+            loading = null;
+        }
+        if (loading == null) {
+            loading = Progress.count("Recording steps", total);
+        }
+        loading.stepTo(done);
+    }
+
+    /** Something that the user may want to know. */
+    void note(String what) {
+        if (verbose) {
+            err.println("  " + what);
+            err.flush();
+        }
+    }
+
     /** A stage is over. */
     void stage(String what, long nanos) {
         if (loading != null) {

@@ -2,13 +2,14 @@ package dev.kvasir.deploy;
 
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.worker.Devices;
 import dev.kvasir.worker.LoadedModel;
 import dev.kvasir.worker.Worker;
 import dev.kvasir.worker.WorkerFactory;
 import dev.kvasir.worker.WorkerMetrics;
-import dev.kvasir.worker.kernel.cpu.CpuKernels;
 import dev.kvasir.worker.kernel.cpu.CpuOptions;
 import dev.kvasir.worker.kernel.cpu.Determinism;
+import dev.kvasir.worker.kernel.cuda.CudaOptions;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.time.Duration;
 import java.util.Locale;
@@ -77,14 +78,15 @@ final class WorkerMember {
                 },
                 config.worker().packedWeightsMax(),
                 config.dataDir().resolve("native"));
-        var loader = WorkerFactory.loader(
-                system,
-                folder,
-                config.servedModelName(),
-                config.worker(),
-                () -> new CpuKernels(options),
-                report::loaded);
         try {
+            var loader = WorkerFactory.loader(
+                    system,
+                    folder,
+                    config.servedModelName(),
+                    config.worker(),
+                    Devices.choose(config.worker(), options, cudaOptions(config), report::note),
+                    report::loaded,
+                    report::prepared);
             return loader.call();
         } catch (IllegalArgumentException e) {
             throw new ConfigurationException(String.valueOf(e.getMessage()), e);
@@ -93,6 +95,13 @@ final class WorkerMember {
         } catch (Exception e) {
             throw new IllegalStateException("the model cannot be loaded", e);
         }
+    }
+
+    static CudaOptions cudaOptions(KvasirConfig config) {
+        return new CudaOptions(
+                config.worker().gpuMemoryUtilization(),
+                config.dataDir().resolve("cuda"),
+                System.getenv().getOrDefault(CudaOptions.LIBRARY_PATH_VARIABLE, ""));
     }
 
     /** Without its worker a member is of no use: it leaves the cluster, and the process ends. */

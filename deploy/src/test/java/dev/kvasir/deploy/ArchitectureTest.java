@@ -65,7 +65,13 @@ final class ArchitectureTest {
     }
 
     @Test
-    void noCudaYet() {
-        assertIndependent("dev.kvasir..", List.of("jcuda.."));
+    void onlyTheDeviceLayerTalksToCuda() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("dev.kvasir.worker.device")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("jcuda..")
+                .check(CLASSES);
     }
 }

@@ -106,7 +106,7 @@ final class KvasirConfigTest {
                 "kvasir.worker.block-size = 0 | kvasir.worker.block-size is 0 but must be in [1, 1024]",
                 "kvasir.worker.kv-memory-fraction = 1.5 | kvasir.worker.kv-memory-fraction is 1.5 but must be in (0, 0.9]",
                 "kvasir.worker.kv-cache-dtype = int3 | kvasir.worker.kv-cache-dtype is int3 but must be one of",
-                "kvasir.worker.device = cuda | kvasir.worker.device is cuda",
+                "kvasir.worker.device = tpu | kvasir.worker.device is tpu",
                 "kvasir.cluster.port = -1 | kvasir.cluster.port is -1 but must be 0..65535",
                 "kvasir.cluster.join = [nowhere] | kvasir.cluster.join is 'nowhere' but must be host:port",
                 "kvasir.cluster.join = [\"a:0\"] | kvasir.cluster.join is 'a:0'",

@@ -117,6 +117,11 @@ public final class ModelFolder {
         return new ModelWeights(config, family.tensors(), source);
     }
 
+    /** Stands for random weights that the caller makes itself. */
+    public ModelWeights weightsMadeElsewhere(DType type, long seed) {
+        return new ModelWeights(config, family.tensors(), DummyWeights.elsewhere(configJson.file(), type, seed));
+    }
+
     /**
      * What must be equal for one worker's KV blocks to mean the same to another.
      *

@@ -2,6 +2,9 @@ package dev.kvasir.worker;
 
 /** Decides how many KV blocks a worker has, before any is allocated. */
 final class KvSizing {
+    /** For small things that are made after the blocks. */
+    private static final long DEVICE_RESERVE_BYTES = 32L << 20;
+
     private KvSizing() {}
 
     /**
@@ -36,6 +39,34 @@ final class KvSizing {
                                     mebibytes(config.kvMemoryMax())));
         }
         return (int) Math.min(blocks, Integer.MAX_VALUE);
+    }
+
+    /**
+     * The number of blocks on a device whose other memory is taken already.
+     *
+     * @param freeBytes of the device's memory that this worker may use
+     */
+    static int deviceBlocks(WorkerConfig config, long bytesPerBlock, int servedLength, long freeBytes) {
+        int needed = Math.ceilDiv(servedLength, config.blockSize());
+        // One block more than there are takes what rows without a sequence write.
+        long usable = Math.max(0, freeBytes - DEVICE_RESERVE_BYTES - bytesPerBlock);
+        if (config.kvBlocks() > 0) {
+            return asked(config, bytesPerBlock, needed, usable);
+        }
+        long blocks = usable / bytesPerBlock;
+        if (blocks < needed) {
+            throw new IllegalArgumentException(
+                    ("kvasir.worker.max-model-len is %d, whose KV cache needs %d blocks of %d bytes (%s), but only %s of GPU"
+                                    + " memory are left by weights and activations; gpu-memory-utilization is %s")
+                            .formatted(
+                                    servedLength,
+                                    needed,
+                                    bytesPerBlock,
+                                    mebibytes(needed * bytesPerBlock),
+                                    mebibytes(usable),
+                                    config.gpuMemoryUtilization()));
+        }
+        return (int) Math.min(blocks, Integer.MAX_VALUE - 1);
     }
 
     private static int asked(WorkerConfig config, long bytesPerBlock, int needed, long availableBytes) {

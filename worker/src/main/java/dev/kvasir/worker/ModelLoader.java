@@ -5,18 +5,24 @@ import dev.kvasir.model.config.WeightRole;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.model.weights.ModelWeights;
+import dev.kvasir.model.weights.Tensor;
 import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.worker.engine.EngineSettings;
 import dev.kvasir.worker.forward.Decoder;
 import dev.kvasir.worker.forward.DecoderLimits;
+import dev.kvasir.worker.forward.DecoderWeights;
 import dev.kvasir.worker.forward.ModelMemory;
+import dev.kvasir.worker.forward.RandomWeights;
+import dev.kvasir.worker.forward.StoredWeights;
 import dev.kvasir.worker.kernel.Kernels;
+import dev.kvasir.worker.kernel.KernelsFactory;
+import dev.kvasir.worker.kernel.PreparationProgress;
+import dev.kvasir.worker.kernel.StepLimits;
 import dev.kvasir.worker.runner.DecoderRunner;
 import dev.kvasir.worker.schedule.SchedulerLimits;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.LongSupplier;
-import java.util.function.Supplier;
 
 /**
  * Makes a model ready to run: maps or makes weights, decides the size of the KV cache, allocates all that a step needs. What
@@ -25,17 +31,21 @@ import java.util.function.Supplier;
  * @param servedName name that requests ask for
  * @param incarnation one life of the member
  * @param address where the member is reached, for people
+ * @param kernelsFactory opens what computes, once
  * @param availableBytes of memory that nobody uses
+ * @param progress told of weights
+ * @param preparation told of what is made ready after them
  */
 record ModelLoader(
         ModelFolder folder,
         String servedName,
         WorkerConfig config,
-        Supplier<Kernels> kernelsSupplier,
+        KernelsFactory kernelsFactory,
         long incarnation,
         String address,
         LongSupplier availableBytes,
-        LoadProgress progress)
+        LoadProgress progress,
+        PreparationProgress preparation)
         implements Callable<LoadedModel> {
     /** Type of random weights. */
     private static final DType DUMMY_TYPE = DType.BF16;
@@ -66,7 +76,10 @@ record ModelLoader(
     private ModelWeights weights() {
         return switch (config.loadFormat()) {
             case AUTO -> folder.weights(ModelFolder.Check.WHEN_SMALL, progress);
-            case DUMMY -> folder.dummyWeights(DUMMY_TYPE, config.seed(), progress);
+            case DUMMY ->
+                kernelsFactory.onDevice()
+                        ? folder.weightsMadeElsewhere(DUMMY_TYPE, config.seed())
+                        : folder.dummyWeights(DUMMY_TYPE, config.seed(), progress);
         };
     }
 
@@ -75,22 +88,35 @@ record ModelLoader(
         var limits = new SchedulerLimits(
                 config.batchedTokensMax(), config.sequencesMax(), config.batchedTokensMax(), config.blockSize());
         var decoderLimits = new DecoderLimits(config.batchedTokensMax(), logitRowsMax(), servedLength);
-        var kvType = config.kvType()
-                .dtype()
-                .or(() -> weights.find(WeightRole.EMBEDDING).map(tensor -> tensor.dtype()))
-                .orElseThrow();
+        var type = dummyOnDevice()
+                ? DUMMY_TYPE
+                : weights.find(WeightRole.EMBEDDING).map(Tensor::dtype).orElseThrow();
+        var kvType = config.kvType().dtype().orElse(type);
         var memory = ModelMemory.of(model, decoderLimits, config.blockSize(), kvType);
-        int blocks = KvSizing.blocks(config, memory.bytesPerBlock(), servedLength, leftForKv(weights, memory));
+        int blocksOnHost = kernelsFactory.onDevice()
+                ? 0
+                : KvSizing.blocks(config, memory.bytesPerBlock(), servedLength, leftForKv(weights, memory));
+        var stepLimits = new StepLimits(
+                config.batchedTokensMax(), config.sequencesMax(), Math.ceilDiv(servedLength, config.blockSize()));
 
-        var kernels = kernelsSupplier.get();
+        var kernels = kernelsFactory.open(type, stepLimits);
         try {
-            var decoder = Decoder.load(kernels, model, weights, decoderLimits);
+            kernels.freeBytes().ifPresent(free -> requireRoom(free, memory, type));
+            var decoder = Decoder.load(kernels, model, decoderWeights(kernels, weights, type), decoderLimits);
+            int blocks = kernels.freeBytes().isPresent()
+                    ? KvSizing.deviceBlocks(
+                            config,
+                            memory.bytesPerBlock(),
+                            servedLength,
+                            kernels.freeBytes().getAsLong())
+                    : blocksOnHost;
             var kv = kernels.allocateKv(decoder.layout(config.blockSize(), kvType), blocks);
             var runner =
                     new DecoderRunner(kernels, decoder, kv, config.batchedTokensMax(), config.sequencesMax(), () -> {
                         kernels.close();
                         weights.close();
                     });
+            runner.prepare(preparation);
             var fingerprint = folder.fingerprint(weights, servedLength).hex();
             return new LoadedModel(
                     description(memory, blocks, servedLength, fingerprint, kvType, kernels.describe()),
@@ -102,10 +128,37 @@ record ModelLoader(
         }
     }
 
+    private boolean dummyOnDevice() {
+        return config.loadFormat() == WorkerConfig.LoadFormat.DUMMY && kernelsFactory.onDevice();
+    }
+
+    private DecoderWeights decoderWeights(Kernels kernels, ModelWeights weights, DType type) {
+        return dummyOnDevice()
+                ? new RandomWeights(kernels, folder.config(), type, config.seed())
+                : new StoredWeights(kernels, weights, kernelsFactory.onDevice() ? progress : LoadProgress.NONE);
+    }
+
     /** Rows of the logits matrix: as many as may be wanted, within a bound for large vocabularies. */
     private int logitRowsMax() {
         long fitting = LOGITS_BYTES_MAX / Float.BYTES / folder.config().vocabSize();
-        return Math.clamp(fitting, Math.min(8, config.batchedTokensMax()), config.batchedTokensMax());
+        // A device computes all sequences' logits of a step at once.
+        int least = kernelsFactory.onDevice() ? config.sequencesMax() : Math.min(8, config.batchedTokensMax());
+        return Math.clamp(fitting, least, config.batchedTokensMax());
+    }
+
+    /** Refuses, before anything is loaded, what a device cannot hold. */
+    private void requireRoom(long freeBytes, ModelMemory memory, DType type) {
+        long weightBytes = memory.weightBytes(type);
+        long activationBytes = memory.activationBytes() / Float.BYTES * type.bytes();
+        if (weightBytes + activationBytes > freeBytes) {
+            throw new IllegalArgumentException(
+                    "model %s does not fit: weights of %s and activations of %s, but %s of GPU memory may be used"
+                            .formatted(
+                                    folder.path(),
+                                    KvSizing.mebibytes(weightBytes),
+                                    KvSizing.mebibytes(activationBytes),
+                                    KvSizing.mebibytes(freeBytes)));
+        }
     }
 
     private long leftForKv(ModelWeights weights, ModelMemory memory) {

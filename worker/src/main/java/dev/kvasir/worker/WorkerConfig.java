@@ -25,6 +25,7 @@ import java.util.Optional;
  * @param seed of dummy weights
  * @param packedWeightsMax most bytes of weights kept a second time, in the order that oneDNN multiplies from
  * @param deterministic whether tokens are the same whatever runs beside a request
+ * @param gpuMemoryUtilization share of a GPU's memory that the worker may use
  */
 public record WorkerConfig(
         int blockSize,
@@ -42,7 +43,8 @@ public record WorkerConfig(
         LoadFormat loadFormat,
         long seed,
         long packedWeightsMax,
-        Deterministic deterministic) {
+        Deterministic deterministic,
+        double gpuMemoryUtilization) {
 
     /** Stored type of keys and values; AUTO is that of the model's weights. */
     public enum KvType {
@@ -60,7 +62,8 @@ public record WorkerConfig(
     /** What computes. */
     public enum Device {
         AUTO,
-        CPU
+        CPU,
+        CUDA
     }
 
     /** Where weights come from: the model's files, or random numbers. */
@@ -93,7 +96,8 @@ public record WorkerConfig(
             Map.entry("load-format", "auto"),
             Map.entry("seed", 0),
             Map.entry("packed-weights-max", "4 GiB"),
-            Map.entry("deterministic", "auto")));
+            Map.entry("deterministic", "auto"),
+            Map.entry("gpu-memory-utilization", 0.9)));
 
     public WorkerConfig {
         between("block-size", blockSize, 1, 1024);
@@ -114,6 +118,11 @@ public record WorkerConfig(
                 "priority-aging",
                 priorityAging,
                 "between 0 and 24 hours");
+        require(
+                gpuMemoryUtilization > 0 && gpuMemoryUtilization <= 1,
+                "gpu-memory-utilization",
+                gpuMemoryUtilization,
+                "in (0, 1]");
     }
 
     /** Settings with every default. */
@@ -136,20 +145,12 @@ public record WorkerConfig(
                 config.getBoolean("enable-prefix-caching"),
                 config.getDuration("priority-aging"),
                 word(config, "kv-cache-dtype", KvType.class),
-                device(config),
+                word(config, "device", Device.class),
                 word(config, "load-format", LoadFormat.class),
                 config.getLong("seed"),
                 config.getBytes("packed-weights-max"),
-                word(config, "deterministic", Deterministic.class));
-    }
-
-    private static Device device(Config config) {
-        require(
-                !config.getString("device").equalsIgnoreCase("cuda"),
-                "device",
-                "cuda",
-                "auto or cpu: this build has no CUDA kernels");
-        return word(config, "device", Device.class);
+                word(config, "deterministic", Deterministic.class),
+                config.getDouble("gpu-memory-utilization"));
     }
 
     private static <E extends Enum<E>> E word(Config config, String key, Class<E> type) {

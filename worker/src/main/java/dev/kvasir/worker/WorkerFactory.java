@@ -3,10 +3,10 @@ package dev.kvasir.worker;
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.protocol.WorkerProtocol;
-import dev.kvasir.worker.kernel.Kernels;
+import dev.kvasir.worker.kernel.KernelsFactory;
+import dev.kvasir.worker.kernel.PreparationProgress;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.util.concurrent.Callable;
-import java.util.function.Supplier;
 import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
@@ -20,16 +20,18 @@ public final class WorkerFactory {
      * What makes a model ready to run, for {@link Worker#create}; to be called once, on a thread that may block.
      *
      * @param servedName name that requests ask for
-     * @param kernels made once, on the loading thread, and used by the engine's thread afterwards
+     * @param kernels opened once, on the loading thread, and used by the engine's thread afterwards
      * @param progress told of weights as they are loaded
+     * @param preparation told of what is made ready after them
      */
     public static Callable<LoadedModel> loader(
             ActorSystem<?> system,
             ModelFolder folder,
             String servedName,
             WorkerConfig config,
-            Supplier<Kernels> kernels,
-            LoadProgress progress) {
+            KernelsFactory kernels,
+            LoadProgress progress,
+            PreparationProgress preparation) {
         var classic = (ExtendedActorSystem) Adapter.toClassic(system);
         return new ModelLoader(
                 folder,
@@ -39,7 +41,8 @@ public final class WorkerFactory {
                 classic.uid(),
                 classic.provider().getDefaultAddress().toString(),
                 AvailableMemory::bytes,
-                progress);
+                progress,
+                preparation);
     }
 
     /**
@@ -53,10 +56,11 @@ public final class WorkerFactory {
             ModelFolder folder,
             String servedName,
             WorkerConfig config,
-            Supplier<Kernels> kernels,
+            KernelsFactory kernels,
             PrometheusRegistry registry,
             LoadProgress progress) {
         return Worker.create(
-                loader(system, folder, servedName, config, kernels, progress), new WorkerMetrics(registry, servedName));
+                loader(system, folder, servedName, config, kernels, progress, PreparationProgress.NONE),
+                new WorkerMetrics(registry, servedName));
     }
 }

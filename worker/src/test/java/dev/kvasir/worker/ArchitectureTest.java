@@ -30,6 +30,8 @@ class ArchitectureTest {
                 .definedBy("dev.kvasir.worker.schedule")
                 .layer("kernel")
                 .definedBy("dev.kvasir.worker.kernel..")
+                .layer("device")
+                .definedBy("dev.kvasir.worker.device")
                 .whereLayer("worker")
                 .mayNotBeAccessedByAnyLayer()
                 .whereLayer("engine")
@@ -42,6 +44,19 @@ class ArchitectureTest {
                 .mayOnlyBeAccessedByLayers("worker", "engine", "runner")
                 .whereLayer("kernel")
                 .mayOnlyBeAccessedByLayers("worker", "runner", "forward")
+                .whereLayer("device")
+                .mayOnlyBeAccessedByLayers("worker", "kernel")
+                .check(classes);
+    }
+
+    @Test
+    void onlyTheDeviceLayerTalksToCuda() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("dev.kvasir.worker.device")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("jcuda..")
                 .check(classes);
     }
 

@@ -24,6 +24,23 @@ class KvSizingTest {
         assertThat(blocks("num-kv-blocks = 120", 1600, 1000 * MIB)).isEqualTo(120);
     }
 
+    private static int deviceBlocks(String settings, int servedLength, long freeBytes) {
+        return KvSizing.deviceBlocks(
+                WorkerConfig.from(ConfigFactory.parseString(settings)), MIB, servedLength, freeBytes);
+    }
+
+    @Test
+    void aDeviceGivesAllThatIsLeftButAReserveAndOneBlock() {
+        assertThat(deviceBlocks("", 1600, 1033 * MIB)).isEqualTo(1000);
+        assertThat(deviceBlocks("num-kv-blocks = 120", 1600, 1033 * MIB)).isEqualTo(120);
+        assertThatThrownBy(() -> deviceBlocks("", 1600, 132 * MIB))
+                .hasMessage("kvasir.worker.max-model-len is 1600, whose KV cache needs 100 blocks of 1048576 bytes"
+                        + " (100.0 MiB), but only 99.0 MiB of GPU memory are left by weights and activations;"
+                        + " gpu-memory-utilization is 0.9");
+        assertThatThrownBy(() -> deviceBlocks("num-kv-blocks = 1001", 1600, 1033 * MIB))
+                .hasMessageContaining("must be at most 1000");
+    }
+
     @Test
     void aCacheThatCannotHoldOneSequenceIsRefusedWithAllNumbers() {
         assertThatThrownBy(() -> blocks("", 1600, 100 * MIB))

@@ -34,7 +34,8 @@ class WorkerConfigTest {
                         WorkerConfig.LoadFormat.AUTO,
                         0,
                         4L << 30,
-                        WorkerConfig.Deterministic.AUTO));
+                        WorkerConfig.Deterministic.AUTO,
+                        0.9));
     }
 
     @Test
@@ -56,6 +57,7 @@ class WorkerConfigTest {
                                 seed = 9
                                 packed-weights-max = 5 MiB
                                 deterministic = false
+                                gpu-memory-utilization = 0.5
                                 """))
                 .isEqualTo(new WorkerConfig(
                         8,
@@ -73,7 +75,8 @@ class WorkerConfigTest {
                         WorkerConfig.LoadFormat.DUMMY,
                         9,
                         5 << 20,
-                        WorkerConfig.Deterministic.FALSE));
+                        WorkerConfig.Deterministic.FALSE,
+                        0.5));
         assertThat(WorkerConfig.KvType.BF16.dtype()).contains(DType.BF16);
         assertThat(WorkerConfig.KvType.AUTO.dtype()).isEmpty();
     }
@@ -91,8 +94,9 @@ class WorkerConfigTest {
                 "max-waiting-requests = -1 | kvasir.worker.max-waiting-requests is -1 but must be in [0, 65536]",
                 "priority-aging = -1 s | kvasir.worker.priority-aging is PT-1S but must be between 0 and 24 hours",
                 "kv-cache-dtype = fp8 | kvasir.worker.kv-cache-dtype is fp8 but must be one of [auto, f32, f16, bf16]",
-                "device = cuda | kvasir.worker.device is cuda but must be auto or cpu: this build has no CUDA kernels",
                 "deterministic = maybe | kvasir.worker.deterministic is maybe but must be one of [auto, true, false]",
+                "device = tpu | kvasir.worker.device is tpu but must be one of [auto, cpu, cuda]",
+                "gpu-memory-utilization = 1.5 | kvasir.worker.gpu-memory-utilization is 1.5 but must be in (0, 1]",
                 "load-format = pt | kvasir.worker.load-format is pt but must be one of [auto, dummy]",
             })
     void whatCannotBeIsRefusedNamingKeyValueAndLimit(String text, String message) {

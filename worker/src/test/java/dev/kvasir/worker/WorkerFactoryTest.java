@@ -15,6 +15,7 @@ import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.ReferenceKernels;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.net.URISyntaxException;
@@ -60,11 +61,12 @@ class WorkerFactoryTest {
                 folder(),
                 "tiny",
                 config(settings),
-                ReferenceKernels::new,
+                (_, _) -> new ReferenceKernels(),
                 7,
                 "local",
                 () -> availableBytes,
-                LoadProgress.NONE);
+                LoadProgress.NONE,
+                PreparationProgress.NONE);
     }
 
     @Test
@@ -74,7 +76,7 @@ class WorkerFactoryTest {
                 folder(),
                 "tiny",
                 config("block-size = 8, max-num-seqs = 4, max-num-batched-tokens = 32, num-kv-blocks = 40"),
-                ReferenceKernels::new,
+                (_, _) -> new ReferenceKernels(),
                 new PrometheusRegistry(),
                 LoadProgress.NONE));
         var descriptions = kit.<WorkerProtocol.Description>createTestProbe();

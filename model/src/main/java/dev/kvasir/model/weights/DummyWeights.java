@@ -65,6 +65,11 @@ public final class DummyWeights implements WeightSource {
         return weights;
     }
 
+    /** Stands for random weights that are made elsewhere; it has no tensors. */
+    public static DummyWeights elsewhere(Path origin, DType type, long seed) {
+        return new DummyWeights(origin, seed, type);
+    }
+
     private void fill(ModelConfig config, StoredShapes.Stored stored) {
         var data = arena.allocate(stored.elements() * type.bytes(), 64);
         var role = stored.tensor().roles().getFirst();
@@ -195,7 +200,9 @@ public final class DummyWeights implements WeightSource {
 
     @Override
     public void digestInto(MessageDigest digest) {
-        digest.update("dummy %s %d".formatted(type, seed).getBytes(StandardCharsets.UTF_8));
+        digest.update("dummy %s %d%s"
+                .formatted(type, seed, tensors.isEmpty() ? " elsewhere" : "")
+                .getBytes(StandardCharsets.UTF_8));
     }
 
     @Override

@@ -6,6 +6,7 @@ import dev.kvasir.model.config.Mlp;
 import dev.kvasir.model.config.ModelConfig;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.Matrix;
+import dev.kvasir.worker.kernel.MatrixGroup;
 import java.util.function.ToIntFunction;
 
 /**
@@ -14,6 +15,8 @@ import java.util.function.ToIntFunction;
  * @param hidden the residual stream
  * @param normed input of attention or feed-forward
  * @param normedToo input of feed-forward where attention reads the same residual stream
+ * @param heads queries, keys and values
+ * @param inner of feed-forward: gate and up, or up alone
  * @param update what attention or feed-forward adds, where it is changed before
  */
 record Activations(
@@ -21,12 +24,9 @@ record Activations(
         Matrix normed,
         Matrix normedToo,
         Matrix update,
-        Matrix query,
-        Matrix key,
-        Matrix value,
+        MatrixGroup heads,
         Matrix attended,
-        Matrix gate,
-        Matrix up,
+        MatrixGroup inner,
         Matrix last,
         Matrix logits) {
 
@@ -36,7 +36,7 @@ record Activations(
         int query = same(config, layer -> attention(layer).querySize());
         int key = same(config, layer -> attention(layer).keySize());
         int inner = same(config, layer -> mlp(layer).innerSize());
-        int gate = same(config, layer -> mlp(layer).gated() ? mlp(layer).innerSize() : 1);
+        boolean gated = same(config, layer -> mlp(layer).gated() ? 1 : 0) == 1;
         boolean parallel = config.layers().getFirst().parallel();
         boolean updated = config.layers().stream().anyMatch(layer -> !ResidualUpdate.isDirect(layer));
         return new Activations(
@@ -44,14 +44,23 @@ record Activations(
                 kernels.allocate(rows, hidden),
                 kernels.allocate(parallel ? rows : 1, hidden),
                 kernels.allocate(updated ? rows : 1, hidden),
+                kernels.allocateGroup(rows, query, key, key),
                 kernels.allocate(rows, query),
-                kernels.allocate(rows, key),
-                kernels.allocate(rows, key),
-                kernels.allocate(rows, query),
-                kernels.allocate(rows, gate),
-                kernels.allocate(rows, inner),
+                gated ? kernels.allocateGroup(rows, inner, inner) : kernels.allocateGroup(rows, inner),
                 kernels.allocate(limits.logitRowsMax(), hidden),
-                kernels.allocate(limits.logitRowsMax(), config.vocabSize()));
+                kernels.allocateFloats(limits.logitRowsMax(), config.vocabSize()));
+    }
+
+    Matrix query() {
+        return heads.parts().get(0);
+    }
+
+    Matrix key() {
+        return heads.parts().get(1);
+    }
+
+    Matrix value() {
+        return heads.parts().get(2);
     }
 
     static Attention attention(Layer layer) {

@@ -14,9 +14,7 @@ record AttentionBlock(
         Kernels kernels,
         int layer,
         AttentionShape shape,
-        Projection query,
-        Projection key,
-        Projection value,
+        ProjectionGroup heads,
         RowNorm queryNorm,
         RowNorm keyNorm,
         @Nullable RotaryTable rotary,
@@ -27,16 +25,10 @@ record AttentionBlock(
 
     void forward(Activations a, Matrix in, Batch batch, KvStorage kv) {
         int rows = batch.rowCount;
-        kernels.multiply(a.query(), in, rows, query.weight(), query.bias(), false);
-        kernels.multiply(a.key(), in, rows, key.weight(), key.bias(), false);
-        kernels.multiply(a.value(), in, rows, value.weight(), value.bias(), false);
+        heads.apply(a.heads(), in, rows);
         queryNorm.apply(a.query(), a.query(), rows);
         keyNorm.apply(a.key(), a.key(), rows);
-        if (rotary != null) {
-            kernels.rotate(a.query(), rows, shape.headSize(), rotary, batch.positions);
-            kernels.rotate(a.key(), rows, shape.headSize(), rotary, batch.positions);
-        }
-        kernels.writeKv(kv, layer, a.key(), a.value(), batch);
+        kernels.rotateAndWriteKv(a.query(), a.key(), a.value(), rotary, kv, layer, batch);
         kernels.attend(a.attended(), a.query(), kv, layer, batch, shape);
         output.apply(a, a.attended(), rows);
     }

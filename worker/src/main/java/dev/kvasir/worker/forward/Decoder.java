@@ -2,11 +2,13 @@ package dev.kvasir.worker.forward;
 
 import dev.kvasir.model.config.ModelConfig;
 import dev.kvasir.model.weights.DType;
+import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.model.weights.ModelWeights;
 import dev.kvasir.worker.kernel.Batch;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.KvStorage;
+import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.Weight;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +28,6 @@ public final class Decoder {
     private final RowNorm finalNorm;
     private final Weight output;
     private final Activations activations;
-    private final int[] logitRows;
 
     private Decoder(Kernels kernels, ModelConfig config, DecoderLimits limits, DecoderLoader loader) {
         this.kernels = kernels;
@@ -39,7 +40,6 @@ public final class Decoder {
         var own = loader.output();
         this.output = own == null ? embedding : own;
         this.activations = Activations.allocate(kernels, config, limits);
-        this.logitRows = new int[limits.logitRowsMax()];
     }
 
     /**
@@ -48,6 +48,11 @@ public final class Decoder {
      * @param weights have to stay open as long as the kernels
      */
     public static Decoder load(Kernels kernels, ModelConfig config, ModelWeights weights, DecoderLimits limits) {
+        return load(kernels, config, new StoredWeights(kernels, weights, LoadProgress.NONE), limits);
+    }
+
+    /** Takes weights from where they come, and makes room for activations. */
+    public static Decoder load(Kernels kernels, ModelConfig config, DecoderWeights weights, DecoderLimits limits) {
         if (config.learnedPositions() > 0 && limits.servedLength() > config.learnedPositions()) {
             throw new IllegalArgumentException("%s has %d learned positions, fewer than the served length %d"
                     .formatted(config.architecture(), config.learnedPositions(), limits.servedLength()));
@@ -70,6 +75,18 @@ public final class Decoder {
 
     /** Computes all rows of a batch and hands out the logits of those that want them. */
     public void forward(Batch batch, KvStorage kv, LogitsSink sink) {
+        layers(batch, kv);
+        for (int from = 0; from < batch.logitRowCount; from += limits.logitRowsMax()) {
+            int count = logitRows(batch, from);
+            logits(batch, from, count);
+            for (int row = 0; row < count; row++) {
+                sink.accept(from + row, activations.logits(), row);
+            }
+        }
+    }
+
+    /** Computes all layers for all rows of a batch. */
+    public void layers(Batch batch, KvStorage kv) {
         var a = activations;
         kernels.embed(a.hidden(), batch.rowCount, embedding, batch.tokenIds, config.embeddingScale());
         if (positions != null) {
@@ -78,22 +95,27 @@ public final class Decoder {
         for (var layer : layers) {
             layer.forward(a, batch, kv);
         }
-        for (int from = 0; from < batch.logitRowCount; from += limits.logitRowsMax()) {
-            logits(batch, from, Math.min(limits.logitRowsMax(), batch.logitRowCount - from), sink);
-        }
     }
 
-    private void logits(Batch batch, int from, int count, LogitsSink sink) {
+    /** Where {@link #logits} puts its result. */
+    public Matrix logitsMatrix() {
+        return activations.logits();
+    }
+
+    /** How many logit rows from {@code from} on are computed together. */
+    public int logitRows(Batch batch, int from) {
+        return Math.min(limits.logitRowsMax(), batch.logitRowCount - from);
+    }
+
+    /** Logits of {@code Batch.logitRows} [from, from + count), after {@link #layers}; overwritten by the next call. */
+    public Matrix logits(Batch batch, int from, int count) {
         var a = activations;
-        System.arraycopy(batch.logitRows, from, logitRows, 0, count);
-        kernels.gather(a.last(), a.hidden(), logitRows, count);
+        kernels.gather(a.last(), a.hidden(), batch.logitRows, from, count);
         finalNorm.apply(a.last(), a.last(), count);
         kernels.multiply(a.logits(), a.last(), count, output, null, false);
         if (config.logitScale() != 1 || config.logitSoftcap() != 0) {
             kernels.scale(a.logits(), count, config.logitScale(), config.logitSoftcap());
         }
-        for (int row = 0; row < count; row++) {
-            sink.accept(from + row, a.logits(), row);
-        }
+        return a.logits();
     }
 }

@@ -7,7 +7,6 @@ import dev.kvasir.model.config.ModelConfig;
 import dev.kvasir.model.config.Norm;
 import dev.kvasir.model.config.Rotary;
 import dev.kvasir.model.config.WeightRole;
-import dev.kvasir.model.weights.ModelWeights;
 import dev.kvasir.worker.forward.AttentionBlock.Projection;
 import dev.kvasir.worker.kernel.Activation;
 import dev.kvasir.worker.kernel.AttentionShape;
@@ -24,11 +23,11 @@ import org.jspecify.annotations.Nullable;
 final class DecoderLoader {
     private final Kernels kernels;
     private final ModelConfig config;
-    private final ModelWeights weights;
+    private final DecoderWeights weights;
     private final int servedLength;
     private final Map<Rotary, RotaryTable> rotaryTables = new HashMap<>();
 
-    DecoderLoader(Kernels kernels, ModelConfig config, ModelWeights weights, int servedLength) {
+    DecoderLoader(Kernels kernels, ModelConfig config, DecoderWeights weights, int servedLength) {
         this.kernels = kernels;
         this.config = config;
         this.weights = weights;
@@ -55,14 +54,16 @@ final class DecoderLoader {
     private AttentionBlock attention(int number, Layer layer) {
         var attention = Activations.attention(layer);
         var rotary = attention.rotary();
+        var heads = group(
+                number,
+                List.of(WeightRole.QUERY, WeightRole.KEY, WeightRole.VALUE),
+                List.of(WeightRole.QUERY_BIAS, WeightRole.KEY_BIAS, WeightRole.VALUE_BIAS));
         var output = projection(number, WeightRole.ATTENTION_OUTPUT, WeightRole.ATTENTION_OUTPUT_BIAS);
         return new AttentionBlock(
                 kernels,
                 number,
                 shape(attention),
-                projection(number, WeightRole.QUERY, WeightRole.QUERY_BIAS),
-                projection(number, WeightRole.KEY, WeightRole.KEY_BIAS),
-                projection(number, WeightRole.VALUE, WeightRole.VALUE_BIAS),
+                heads,
                 norm(number, layer.norm(), WeightRole.QUERY_NORM, null),
                 norm(number, layer.norm(), WeightRole.KEY_NORM, null),
                 rotary == null ? null : rotaryTables.computeIfAbsent(rotary, this::table),
@@ -71,12 +72,17 @@ final class DecoderLoader {
 
     private FeedForwardBlock feedForward(int number, Layer layer) {
         var mlp = Activations.mlp(layer);
+        var inner = mlp.gated()
+                ? group(
+                        number,
+                        List.of(WeightRole.GATE, WeightRole.UP),
+                        List.of(WeightRole.GATE_BIAS, WeightRole.UP_BIAS))
+                : group(number, List.of(WeightRole.UP), List.of(WeightRole.UP_BIAS));
         var down = projection(number, WeightRole.DOWN, WeightRole.DOWN_BIAS);
         return new FeedForwardBlock(
                 kernels,
                 activation(mlp.activation()),
-                mlp.gated() ? projection(number, WeightRole.GATE, WeightRole.GATE_BIAS) : null,
-                projection(number, WeightRole.UP, WeightRole.UP_BIAS),
+                inner,
                 residual(number, layer, down, WeightRole.FEED_FORWARD_POST_NORM));
     }
 
@@ -114,6 +120,17 @@ final class DecoderLoader {
             case GELU_TANH -> Activation.GELU_TANH;
             case RELU -> Activation.RELU;
         };
+    }
+
+    /** Weights are loaded one after another, then biases: a device that joins them finds them side by side. */
+    private ProjectionGroup group(int number, List<WeightRole> roles, List<WeightRole> biasRoles) {
+        var matrices =
+                roles.stream().map(role -> required(find(number, role), role)).toList();
+        var projections = new ArrayList<Projection>();
+        for (int i = 0; i < matrices.size(); i++) {
+            projections.add(new Projection(matrices.get(i), find(number, biasRoles.get(i))));
+        }
+        return ProjectionGroup.of(kernels, List.copyOf(projections));
     }
 
     private Projection projection(int number, WeightRole role, WeightRole bias) {
@@ -163,11 +180,11 @@ final class DecoderLoader {
     }
 
     private @Nullable Weight find(WeightRole role) {
-        return weights.find(role).map(kernels::load).orElse(null);
+        return weights.find(role);
     }
 
     private @Nullable Weight find(int number, WeightRole role) {
-        return weights.find(number, role).map(kernels::load).orElse(null);
+        return weights.find(number, role);
     }
 
     private static Weight required(@Nullable Weight weight, WeightRole role) {

@@ -1,28 +1,32 @@
 package dev.kvasir.worker.forward;
 
-import dev.kvasir.worker.forward.AttentionBlock.Projection;
 import dev.kvasir.worker.kernel.Activation;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.Matrix;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Feed-forward of one layer: adds to the residual stream.
  *
- * @param gate null where there is none
+ * @param inner gate and up, or up alone where there is no gate
  */
-record FeedForwardBlock(
-        Kernels kernels, Activation activation, @Nullable Projection gate, Projection up, ResidualUpdate down) {
+record FeedForwardBlock(Kernels kernels, Activation activation, ProjectionGroup inner, ResidualUpdate down) {
 
     void forward(Activations a, Matrix in, int rows) {
-        kernels.multiply(a.up(), in, rows, up.weight(), up.bias(), false);
-        if (gate == null) {
-            kernels.activate(a.up(), rows, activation);
-            down.apply(a, a.up(), rows);
+        var first = a.inner().parts().getFirst();
+        var whole = inner.whole();
+        if (inner.parts().size() == 2
+                && whole != null
+                && whole.bias() == null
+                && a.inner().whole() != null) {
+            down.apply(a, kernels.multiplyGated(a.inner(), in, rows, whole.weight(), activation), rows);
             return;
         }
-        kernels.multiply(a.gate(), in, rows, gate.weight(), gate.bias(), false);
-        kernels.gate(a.gate(), a.up(), rows, activation);
-        down.apply(a, a.gate(), rows);
+        inner.apply(a.inner(), in, rows);
+        if (inner.parts().size() == 1) {
+            kernels.activate(first, rows, activation);
+        } else {
+            kernels.gate(first, a.inner().parts().getLast(), rows, activation);
+        }
+        down.apply(a, first, rows);
     }
 }

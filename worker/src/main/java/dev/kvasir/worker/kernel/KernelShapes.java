@@ -103,10 +103,16 @@ public final class KernelShapes {
         equal("input columns", in.columns(), "output columns", out.columns());
     }
 
-    public static void gather(Matrix out, Matrix in, int[] indices, int count) {
+    public static void gather(Matrix out, Matrix in, int[] indices, int from, int count) {
         rows(out, count);
         equal("input columns", in.columns(), "output columns", out.columns());
-        indices("row", indices, count, in.rowsMax());
+        if (from < 0 || indices.length - count < from) {
+            throw new IllegalArgumentException(
+                    "%d rows where [%d, %d) are needed".formatted(indices.length, from, from + count));
+        }
+        for (int i = from; i < from + count; i++) {
+            index("row", indices[i], in.rowsMax());
+        }
         distinct("gather", out, in);
     }
 

@@ -1,6 +1,12 @@
 package dev.kvasir.worker.kernel;
 
+import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.Tensor;
+import java.lang.foreign.Arena;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,8 +24,42 @@ public interface Kernels extends AutoCloseable {
     /** Zeroed activations. */
     Matrix allocate(int rowsMax, int columns);
 
+    /** Zeroed activations that are floats whatever the type of others: logits. */
+    default Matrix allocateFloats(int rowsMax, int columns) {
+        return allocate(rowsMax, columns);
+    }
+
+    /** Zeroed activations of so many columns each, to be computed from one input. */
+    default MatrixGroup allocateGroup(int rowsMax, int... columns) {
+        return new MatrixGroup(
+                Arrays.stream(columns)
+                        .mapToObj(count -> allocate(rowsMax, count))
+                        .toList(),
+                null);
+    }
+
     /** Makes a stored tensor computable, in its stored type; mapped memory stays mapped. */
     Weight load(Tensor tensor);
+
+    /** One weight of the rows, or elements, of all; null where a device computes with them one by one. */
+    default @Nullable Weight join(List<Weight> weights) {
+        return null;
+    }
+
+    /** A weight of random numbers, uniform in [middle - bound, middle + bound): a function of seed and shape. */
+    default Weight random(DType type, int rows, int columns, float middle, float bound, long seed) {
+        var data = Arena.ofAuto().allocate((long) rows * columns * type.bytes(), 64);
+        var random = new SplittableRandom(seed);
+        for (long i = 0; i < (long) rows * columns; i++) {
+            StoredFloats.set(data, type, i, middle + bound * (2 * random.nextFloat() - 1));
+        }
+        return load(new Tensor("random", type, rows == 1 ? List.of(columns) : List.of(rows, columns), data));
+    }
+
+    /** Bytes of device memory that are left for weights, activations and KV blocks; empty where that is the host's. */
+    default OptionalLong freeBytes() {
+        return OptionalLong.empty();
+    }
 
     /** All KV blocks of a worker. */
     KvStorage allocateKv(KvLayout layout, int blockCount);
@@ -29,6 +69,20 @@ public interface Kernels extends AutoCloseable {
 
     /** out[r] = (accumulate ? out[r] : 0) + in[r] . weight^T + bias. Weight is [out columns, in columns]. */
     void multiply(Matrix out, Matrix in, int rows, Weight weight, @Nullable Weight bias, boolean accumulate);
+
+    /**
+     * activation(gate) * up, of a weight that {@link #join} made of gate and up. Returns where the result is: in the memory
+     * of {@code outs}, which is undefined otherwise.
+     */
+    default Matrix multiplyGated(MatrixGroup outs, Matrix in, int rows, Weight weight, Activation activation) {
+        var whole = outs.whole();
+        if (whole == null) {
+            throw new IllegalArgumentException("a joined weight needs a whole matrix to write to");
+        }
+        multiply(whole, in, rows, weight, null, false);
+        gate(outs.parts().getFirst(), outs.parts().getLast(), rows, activation);
+        return outs.parts().getFirst();
+    }
 
     /**
      * Root-mean-square norm (arXiv:1910.07467) over groups of columns: {@code columns = groups * weight length}; one
@@ -44,6 +98,22 @@ public interface Kernels extends AutoCloseable {
 
     /** Writes each row's key and value heads into its slot of its sequence's blocks. */
     void writeKv(KvStorage kv, int layer, Matrix key, Matrix value, Batch batch);
+
+    /** Rotates queries and keys, then writes keys and values. Afterwards {@code key} is undefined. */
+    default void rotateAndWriteKv(
+            Matrix query,
+            Matrix key,
+            Matrix value,
+            @Nullable RotaryTable rotary,
+            KvStorage kv,
+            int layer,
+            Batch batch) {
+        if (rotary != null) {
+            rotate(query, batch.rowCount, kv.layout().keySize(), rotary, batch.positions);
+            rotate(key, batch.rowCount, kv.layout().keySize(), rotary, batch.positions);
+        }
+        writeKv(kv, layer, key, value, batch);
+    }
 
     /**
      * Causal attention of all rows of a batch over their sequences' blocks (PagedAttention, arXiv:2309.06180), keys and
@@ -63,11 +133,37 @@ public interface Kernels extends AutoCloseable {
     /** x[r] = softcap * tanh(x[r] * scale / softcap), or x[r] * scale where softcap is 0. */
     void scale(Matrix x, int rows, float scale, float softcap);
 
-    /** out[i] = in[indices[i]] for i in [0, count). */
-    void gather(Matrix out, Matrix in, int[] indices, int count);
+    /** out[i] = in[indices[from + i]] for i in [0, count). */
+    void gather(Matrix out, Matrix in, int[] indices, int from, int count);
 
     /** out[r] = table[positions[r] + offset] + out[r]: learned positions (GPT-2). */
     void addPositions(Matrix out, int rows, Weight table, int[] positions, int offset);
+
+    default Choices allocateChoices(int rowsMax) {
+        return new HostChoices();
+    }
+
+    /** Finds each row's largest logit; of equals, that of the lowest id. */
+    default void chooseLargest(Choices choices, Matrix logits, int rows) {
+        ((HostChoices) choices).choose(logits);
+    }
+
+    /**
+     * Records the steps that generate one token for each of several sequences, so that {@link #compute} need not issue
+     * their operations one by one.
+     *
+     * @param batch to be filled for {@code forward}; empty afterwards
+     * @param forward as in {@link #compute}; it may be run, over block 0 of each sequence
+     */
+    default void prepare(Batch batch, Runnable forward, PreparationProgress progress) {}
+
+    /**
+     * Computes a step. What {@code forward} issues depends on the numbers of rows and sequences alone; all else it finds in
+     * {@code batch}.
+     */
+    default void compute(Batch batch, Runnable forward) {
+        forward.run();
+    }
 
     /** Copies a whole block, all layers: copy-on-write. */
     void copyBlock(KvStorage kv, int fromBlock, int toBlock);

@@ -350,11 +350,12 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
-    public void gather(Matrix out, Matrix in, int[] indices, int count) {
-        KernelShapes.gather(out, in, indices, count);
+    public void gather(Matrix out, Matrix in, int[] indices, int from, int count) {
+        KernelShapes.gather(out, in, indices, from, count);
         int columns = in.columns();
         for (int i = 0; i < count; i++) {
-            System.arraycopy(host(in).values(), indices[i] * columns, host(out).values(), i * columns, columns);
+            System.arraycopy(
+                    host(in).values(), indices[from + i] * columns, host(out).values(), i * columns, columns);
         }
     }
 

@@ -1,11 +1,13 @@
 package dev.kvasir.worker.runner;
 
+import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.worker.forward.Decoder;
-import dev.kvasir.worker.forward.LogitsSink;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.Choices;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
+import dev.kvasir.worker.kernel.PreparationProgress;
 
 /**
  * Runs steps on a decoder: a step becomes a batch, the batch logits, the logits scores and tokens. Owns the KV content.
@@ -19,7 +21,9 @@ public final class DecoderRunner implements ModelRunner {
     private final Batch batch;
     private final float[] logits;
     private final Runnable release;
-    private final LogitsSink sink = this::take;
+    private final Choices choices;
+    private final Runnable forward = this::forward;
+    private final Matrix logitRows;
     private Step step;
     private int cursor;
     private int row;
@@ -37,6 +41,8 @@ public final class DecoderRunner implements ModelRunner {
         this.sampler = new Sampler(decoder.config().vocabSize());
         this.batch = new Batch(rowsMax, sequencesMax);
         this.logits = new float[decoder.config().vocabSize()];
+        this.choices = kernels.allocateChoices(decoder.limits().logitRowsMax());
+        this.logitRows = decoder.logitsMatrix();
         this.release = release;
         this.step = new Step(0);
     }
@@ -66,7 +72,40 @@ public final class DecoderRunner implements ModelRunner {
         }
         cursor = 0;
         row = firstLogits(next.get(0));
-        decoder.forward(batch, kv, sink);
+        kernels.compute(batch, forward);
+        int count = decoder.logitRows(batch, 0);
+        take(count);
+        for (int from = count; from < batch.logitRowCount; from += count) {
+            count = decoder.logitRows(batch, from);
+            logits(from, count);
+            take(count);
+        }
+    }
+
+    /** Makes ready what steps need, so that the first one does not wait for it. */
+    public void prepare(PreparationProgress progress) {
+        kernels.prepare(batch, forward, progress);
+    }
+
+    private void forward() {
+        decoder.layers(batch, kv);
+        logits(0, decoder.logitRows(batch, 0));
+    }
+
+    private void logits(int from, int count) {
+        if (count > 0) {
+            decoder.logits(batch, from, count);
+            kernels.chooseLargest(choices, logitRows, count);
+        }
+    }
+
+    private void take(int count) {
+        if (count > 0) {
+            choices.await();
+        }
+        for (int i = 0; i < count; i++) {
+            takeRow(i);
+        }
     }
 
     /** First row whose logits are wanted. Rows to score end at the prompt's last, which is the one that chooses. */
@@ -77,7 +116,8 @@ public final class DecoderRunner implements ModelRunner {
         return work.outputCount() > 0 ? work.to() - 1 : work.to();
     }
 
-    private void take(int logitRowIndex, Matrix matrix, int matrixRow) {
+    /** The next wanted row, which is that row of the logits at hand. */
+    private void takeRow(int matrixRow) {
         var work = step.get(cursor);
         while (row == work.to()) {
             work = step.get(++cursor);
@@ -87,22 +127,39 @@ public final class DecoderRunner implements ModelRunner {
         if (work.failure() != null) {
             return;
         }
-        matrix.read(matrixRow, logits);
         try {
-            use(work, position);
+            use(work, position, matrixRow);
         } catch (NanLogitsException e) {
             work.failed(e);
         }
     }
 
-    private void use(SequenceWork work, int position) {
+    private void use(SequenceWork work, int position, int matrixRow) {
         if (position >= work.scoreFrom() && position < work.scoreTo()) {
+            logitRows.read(matrixRow, logits);
             work.scored(sampler.score(logits, work.tokens()[position + 1], work.scoreTopCount()));
-        } else {
-            for (int i = 0; i < work.outputCount(); i++) {
-                work.chose(i, sampler.sample(logits, work.output(i), work.position()));
-            }
+            return;
         }
+        boolean read = false;
+        for (int i = 0; i < work.outputCount(); i++) {
+            if (work.output(i).isPlainlyGreedy(work.position())) {
+                work.chose(i, largest(work, matrixRow));
+                continue;
+            }
+            if (!read) {
+                logitRows.read(matrixRow, logits);
+                read = true;
+            }
+            work.chose(i, sampler.sample(logits, work.output(i), work.position()));
+        }
+    }
+
+    private ScoredToken largest(SequenceWork work, int matrixRow) {
+        float max = choices.logit(matrixRow);
+        if (!Float.isFinite(max)) {
+            throw new NanLogitsException("at output position " + work.position(), max);
+        }
+        return ScoredToken.unscored(choices.token(matrixRow));
     }
 
     @Override

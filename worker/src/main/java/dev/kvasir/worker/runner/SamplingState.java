@@ -70,6 +70,15 @@ public final class SamplingState {
         return outputIndex;
     }
 
+    /** Whether the token at {@code position} is just the one with the largest logit, and nobody asks for more. */
+    boolean isPlainlyGreedy(int position) {
+        return parameters.isGreedy()
+                && parameters.logprobs() == SamplingParameters.NO_LOGPROBS
+                && !penalised
+                && biasedIds.length == 0
+                && position >= parameters.minTokens();
+    }
+
     /** Tokens with a bias, ascending. */
     int[] biasedIds() {
         return biasedIds;

@@ -133,7 +133,7 @@ public abstract class HandCalculatedKernels {
     @Test
     void gatherPicksRowsAndPositionsAreAdded() {
         var out = kernels.allocate(2, 1);
-        kernels.gather(out, matrix(new float[][] {{1}, {2}, {3}}), new int[] {2, 0}, 2);
+        kernels.gather(out, matrix(new float[][] {{1}, {2}, {3}}), new int[] {2, 0}, 0, 2);
         assertRows(out, new float[][] {{3}, {1}});
         kernels.addPositions(out, 2, kernels.load(Tensors.matrix(DType.F32, 3, 1, 10, 20, 30)), new int[] {0, 1}, 1);
         assertRows(out, new float[][] {{23}, {31}});

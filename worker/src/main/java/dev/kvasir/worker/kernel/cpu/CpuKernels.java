@@ -188,10 +188,10 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void gather(Matrix out, Matrix in, int[] indices, int count) {
-        KernelShapes.gather(out, in, indices, count);
+    public void gather(Matrix out, Matrix in, int[] indices, int from, int count) {
+        KernelShapes.gather(out, in, indices, from, count);
         for (int i = 0; i < count; i++) {
-            Memory.copy(cpu(in).row(indices[i]), cpu(out).row(i), 4L * in.columns());
+            Memory.copy(cpu(in).row(indices[from + i]), cpu(out).row(i), 4L * in.columns());
         }
     }
 

@@ -150,8 +150,8 @@ abstract class AgreementWithReference {
             pair.oracle.addPositions(out.oracle(), 3, table.oracle(), ids, -0);
             pair.tested.addPositions(out.tested(), 3, table.tested(), ids, -0);
             var gathered = pair.random(2, 37, 1, random);
-            pair.oracle.gather(gathered.oracle(), out.oracle(), new int[] {3, 1}, 2);
-            pair.tested.gather(gathered.tested(), out.tested(), new int[] {3, 1}, 2);
+            pair.oracle.gather(gathered.oracle(), out.oracle(), new int[] {3, 1}, 0, 2);
+            pair.tested.gather(gathered.tested(), out.tested(), new int[] {3, 1}, 0, 2);
             assertClose(gathered, 2, 1e-6, "rows of " + dtype);
         }
     }

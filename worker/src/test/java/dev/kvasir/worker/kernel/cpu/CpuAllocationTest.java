@@ -98,7 +98,7 @@ final class CpuAllocationTest {
             }
             kernels.add(x, y, rows, 1);
             kernels.scale(x, rows, 1, 30);
-            kernels.gather(y, x, batch.logitRows, rows);
+            kernels.gather(y, x, batch.logitRows, 0, rows);
         }
     }
 }

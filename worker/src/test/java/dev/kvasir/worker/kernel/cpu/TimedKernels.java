@@ -116,8 +116,8 @@ final class TimedKernels implements Kernels {
     }
 
     @Override
-    public void gather(Matrix out, Matrix in, int[] indices, int count) {
-        timed("gather", () -> kernels.gather(out, in, indices, count));
+    public void gather(Matrix out, Matrix in, int[] indices, int from, int count) {
+        timed("gather", () -> kernels.gather(out, in, indices, from, count));
     }
 
     @Override

@@ -1,0 +1,82 @@
+package dev.kvasir.deploy;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.kvasir.model.ModelFolder;
+import dev.kvasir.worker.doctor.StepTimes;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code kvasir steps}: times single steps on the GPU, without a server around them. */
+@Command(
+        name = "steps",
+        sortOptions = false,
+        description = "Times single steps of a model's geometry on the GPU, with random bf16 weights.",
+        footerHeading = "%nExample:%n",
+        footer = "  kvasir steps --model llama-3.1-8b --batches 1,16,64,256 --context 1024 --prompts 4096")
+final class StepsCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Mixin
+    private ModelFlags modelFlags;
+
+    @Option(
+            names = "--batches",
+            split = ",",
+            defaultValue = "1,16,64,256",
+            description = "Sequences that decode together.")
+    private List<Integer> batches = List.of();
+
+    @Option(names = "--context", defaultValue = "1024", description = "Tokens of each of them.")
+    private int context;
+
+    @Option(names = "--prompts", split = ",", defaultValue = "4096", description = "Lengths of prompts.")
+    private List<Integer> prompts = List.of();
+
+    @Option(names = "--repeats", defaultValue = "50", description = "Steps of each kind; the median counts.")
+    private int repeats;
+
+    @Option(names = "--issued", description = "Issue every operation of a step instead of using recorded steps.")
+    private boolean issued;
+
+    @Option(names = "--json", paramLabel = "FILE", description = "Write the results here too.")
+    private @Nullable Path json;
+
+    @Override
+    public Integer call() throws IOException {
+        var given = new LinkedHashMap<>(modelFlags.given());
+        var config = KvasirConfig.load(modelFlags.configFile(), System.getenv(), given);
+        var model = ModelFolder.open(config.model()).config();
+        var plan = new StepTimes.Plan(batches, context, prompts, repeats, !issued);
+        var times = StepTimes.measure(model, plan, WorkerMember.cudaOptions(config));
+        var out = spec.commandLine().getOut();
+        out.println("step      sequences    rows  context  step ms  device ms    tokens/s");
+        for (var time : times) {
+            out.println(String.format(
+                    Locale.ROOT,
+                    "%-8s %10d %7d %8d %8.3f %10.3f %11.0f",
+                    time.name(),
+                    time.sequences(),
+                    time.rows(),
+                    time.context(),
+                    time.millis(),
+                    time.deviceMillis(),
+                    time.tokensPerSecond()));
+        }
+        out.flush();
+        if (json != null) {
+            new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(json.toFile(), times);
+        }
+        return Kvasir.SUCCESS;
+    }
+}

@@ -1,0 +1,21 @@
+package dev.kvasir.worker.kernel.cuda;
+
+import java.nio.file.Path;
+
+/**
+ * Choices of {@link CudaKernels}.
+ *
+ * @param memoryUtilization share of the GPU's memory that this process may use
+ * @param cache folder of kernels that are compiled at start
+ * @param libraryPath folders where CUDA's libraries may be, separated by colons
+ */
+public record CudaOptions(double memoryUtilization, Path cache, String libraryPath) {
+    /** Environment variable of {@code libraryPath}. */
+    public static final String LIBRARY_PATH_VARIABLE = "KVASIR_CUDA_LIBRARY_PATH";
+
+    public CudaOptions {
+        if (!(memoryUtilization > 0 && memoryUtilization <= 1)) {
+            throw new IllegalArgumentException("memoryUtilization %s is outside (0, 1]".formatted(memoryUtilization));
+        }
+    }
+}

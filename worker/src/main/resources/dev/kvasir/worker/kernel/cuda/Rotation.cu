@@ -1,0 +1,179 @@
+// Rotary position embedding, and keys and values into their blocks.
+//
+// KV layout: layer -> block -> {key, value} -> kv head -> slot -> element; `kv` is the layer's first element.
+#include "Elements.cuh"
+
+// Angles as the models were trained: position times frequency is rounded to float before cosine and sine.
+__device__ __forceinline__ void angles(
+    float* cosines, float* sines, const float* frequencies, int pairs, float factor, int position) {
+    for (int i = threadIdx.x; i < pairs; i += blockDim.x) {
+        const float angle = __fmul_rn(static_cast<float>(position), frequencies[i]);
+        cosines[i] = cosf(angle) * factor;
+        sines[i] = sinf(angle) * factor;
+    }
+    __syncthreads();
+}
+
+// Elements of pair i.
+__device__ __forceinline__ int first_of(int i, bool interleaved) { return interleaved ? 2 * i : i; }
+__device__ __forceinline__ int second_of(int i, int pairs, bool interleaved) {
+    return interleaved ? 2 * i + 1 : i + pairs;
+}
+
+// Rotates the first 2 * pairs elements of every head of one row; one thread block per row. Shared: 2 * pairs floats.
+template <typename T>
+__device__ void rotate(
+    T* heads,
+    int stride,
+    int headCount,
+    int headSize,
+    const float* frequencies,
+    int pairs,
+    float factor,
+    int interleaved,
+    const int* positions) {
+    extern __shared__ float shared[];
+    angles(shared, shared + pairs, frequencies, pairs, factor, positions[blockIdx.x]);
+    follow();
+    T* row = heads + static_cast<long>(blockIdx.x) * stride;
+    for (int t = threadIdx.x; t < headCount * pairs; t += blockDim.x) {
+        const int i = t % pairs;
+        T* head = row + t / pairs * headSize;
+        const int a = first_of(i, interleaved);
+        const int b = second_of(i, pairs, interleaved);
+        const float x = to_float(head[a]);
+        const float y = to_float(head[b]);
+        head[a] = from_float<T>(x * shared[i] - y * shared[pairs + i]);
+        head[b] = from_float<T>(y * shared[i] + x * shared[pairs + i]);
+    }
+}
+
+// Rotates queries in place and keys on their way into the blocks, and copies values there. One thread block per row and
+// KV head, with the query heads that share it; pairs may be 0. Shared: 2 * pairs floats.
+template <typename T, typename K>
+__device__ void rotate_write(
+    T* query,
+    int queryStride,
+    const T* key,
+    int keyStride,
+    const T* value,
+    int valueStride,
+    K* kv,
+    long blockStride,
+    int blockSize,
+    int headCount,
+    int kvHeadCount,
+    int keySize,
+    int valueSize,
+    const float* frequencies,
+    int pairs,
+    float factor,
+    int interleaved,
+    const int* positions,
+    const int* rowSequence,
+    const int* blockTables,
+    int tableStride) {
+    extern __shared__ float shared[];
+    const int row = blockIdx.x;
+    const int kvHead = blockIdx.y;
+    const int position = positions[row];
+    const int block = blockTables[static_cast<long>(rowSequence[row]) * tableStride + position / blockSize];
+    angles(shared, shared + pairs, frequencies, pairs, factor, position);
+    // Positions and tables are older than the predecessor; all else is not.
+    follow();
+    const int group = headCount / kvHeadCount;
+    T* q = query + static_cast<long>(row) * queryStride + static_cast<long>(kvHead) * group * keySize;
+    for (int t = threadIdx.x; t < group * pairs; t += blockDim.x) {
+        const int i = t % pairs;
+        T* head = q + t / pairs * keySize;
+        const int a = first_of(i, interleaved);
+        const int b = second_of(i, pairs, interleaved);
+        const float x = to_float(head[a]);
+        const float y = to_float(head[b]);
+        head[a] = from_float<T>(x * shared[i] - y * shared[pairs + i]);
+        head[b] = from_float<T>(y * shared[i] + x * shared[pairs + i]);
+    }
+    const int slot = position % blockSize;
+    K* keys = kv + block * blockStride + (static_cast<long>(kvHead) * blockSize + slot) * keySize;
+    K* values = kv + block * blockStride + static_cast<long>(kvHeadCount) * blockSize * keySize +
+                (static_cast<long>(kvHead) * blockSize + slot) * valueSize;
+    const T* k = key + static_cast<long>(row) * keyStride + kvHead * keySize;
+    for (int i = threadIdx.x; i < pairs; i += blockDim.x) {
+        const int a = first_of(i, interleaved);
+        const int b = second_of(i, pairs, interleaved);
+        const float x = to_float(k[a]);
+        const float y = to_float(k[b]);
+        keys[a] = from_float<K>(x * shared[i] - y * shared[pairs + i]);
+        keys[b] = from_float<K>(y * shared[i] + x * shared[pairs + i]);
+    }
+    for (int c = 2 * pairs + threadIdx.x; c < keySize; c += blockDim.x) {
+        keys[c] = from_float<K>(to_float(k[c]));
+    }
+    const T* v = value + static_cast<long>(row) * valueStride + kvHead * valueSize;
+    for (int c = threadIdx.x; c < valueSize; c += blockDim.x) {
+        values[c] = from_float<K>(to_float(v[c]));
+    }
+}
+
+#define DEFINE(NAME, T)                                                                                           \
+    extern "C" __global__ void rotate_##NAME(                                                                     \
+        T* heads,                                                                                                 \
+        int stride,                                                                                               \
+        int headCount,                                                                                            \
+        int headSize,                                                                                             \
+        const float* frequencies,                                                                                 \
+        int pairs,                                                                                                \
+        float factor,                                                                                             \
+        int interleaved,                                                                                          \
+        const int* positions) {                                                                                   \
+        rotate<T>(heads, stride, headCount, headSize, frequencies, pairs, factor, interleaved, positions);        \
+    }
+FOR_EACH_TYPE(DEFINE)
+
+#define DEFINE_PAIR(NAME, T, K)                      \
+    extern "C" __global__ void rotate_write_##NAME(  \
+        T* query,                                    \
+        int queryStride,                             \
+        const T* key,                                \
+        int keyStride,                               \
+        const T* value,                              \
+        int valueStride,                             \
+        K* kv,                                       \
+        long blockStride,                            \
+        int blockSize,                               \
+        int headCount,                               \
+        int kvHeadCount,                             \
+        int keySize,                                 \
+        int valueSize,                               \
+        const float* frequencies,                    \
+        int pairs,                                   \
+        float factor,                                \
+        int interleaved,                             \
+        const int* positions,                        \
+        const int* rowSequence,                      \
+        const int* blockTables,                      \
+        int tableStride) {                           \
+        rotate_write<T, K>(                          \
+            query,                                   \
+            queryStride,                             \
+            key,                                     \
+            keyStride,                               \
+            value,                                   \
+            valueStride,                             \
+            kv,                                      \
+            blockStride,                             \
+            blockSize,                               \
+            headCount,                               \
+            kvHeadCount,                             \
+            keySize,                                 \
+            valueSize,                               \
+            frequencies,                             \
+            pairs,                                   \
+            factor,                                  \
+            interleaved,                             \
+            positions,                               \
+            rowSequence,                             \
+            blockTables,                             \
+            tableStride);                            \
+    }
+FOR_EACH_TYPE_PAIR(DEFINE_PAIR)

@@ -1,0 +1,170 @@
+package dev.kvasir.worker;
+
+import com.typesafe.config.ConfigFactory;
+import dev.kvasir.model.ModelFolder;
+import dev.kvasir.model.weights.LoadProgress;
+import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.FinishReason;
+import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.RequestId;
+import dev.kvasir.protocol.SamplingParameters;
+import dev.kvasir.protocol.StreamEvent;
+import dev.kvasir.worker.engine.ActiveRequest;
+import dev.kvasir.worker.engine.EngineCore;
+import dev.kvasir.worker.engine.EngineLoad;
+import dev.kvasir.worker.engine.EngineObserver;
+import dev.kvasir.worker.engine.StreamSink;
+import dev.kvasir.worker.kernel.PreparationProgress;
+import dev.kvasir.worker.kernel.cpu.CpuOptions;
+import dev.kvasir.worker.kernel.cuda.CudaOptions;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.SplittableRandom;
+
+/**
+ * A program: the engine alone, without actors and doors around it, on a model folder with random weights. Time to first
+ * token of single prompts, then many requests at once.
+ */
+final class GpuEngineRun {
+    private final LoadedModel model;
+    private final SplittableRandom random = new SplittableRandom(1);
+    private int tokens;
+    private long firstNanos;
+
+    private final StreamSink sink = new StreamSink() {
+        @Override
+        public void publish(StreamEvent event) {
+            if (event instanceof StreamEvent.Tokens some) {
+                if (tokens == 0) {
+                    firstNanos = System.nanoTime();
+                }
+                tokens += some.tokens().size();
+            } else if (event instanceof StreamEvent.Failed failed) {
+                System.out.println(failed);
+            }
+        }
+
+        @Override
+        public void ended() {}
+    };
+
+    private static final EngineObserver UNSEEN = new EngineObserver() {
+        @Override
+        public void started(long queueNanos, int promptTokens, int cachedTokens) {}
+
+        @Override
+        public void loaded(EngineLoad now) {}
+
+        @Override
+        public void stepped(int tokens, int generatedTokens, int preemptions) {}
+
+        @Override
+        public void finished(FinishReason reason, int promptTokens, int generatedTokens) {}
+
+        @Override
+        public void failed(FailureKind kind) {}
+    };
+
+    private GpuEngineRun(LoadedModel model) {
+        this.model = model;
+    }
+
+    /** Arguments: model folder, number of requests, worker settings as HOCON. */
+    public static void main(String[] arguments) {
+        var config = WorkerConfig.from(ConfigFactory.parseString(arguments[2]));
+        var kernels = Devices.choose(
+                config,
+                CpuOptions.defaults(),
+                new CudaOptions(0.9, Path.of("target", "cuda"), ""),
+                System.out::println);
+        long start = System.nanoTime();
+        var model = new ModelLoader(
+                        ModelFolder.open(Path.of(arguments[0])),
+                        "model",
+                        config,
+                        kernels,
+                        1,
+                        "here",
+                        AvailableMemory::bytes,
+                        LoadProgress.NONE,
+                        PreparationProgress.NONE)
+                .call();
+        System.out.printf("loaded in %.1f s: %s%n", (System.nanoTime() - start) / 1e9, model.description());
+        var run = new GpuEngineRun(model);
+        int count = Integer.parseInt(arguments[1]);
+        for (int i = 0; i < 3; i++) {
+            run.first(512);
+        }
+        for (int round = 0; round < 3; round++) {
+            run.many(count, 256, 768, 128);
+        }
+        run.many(64, 512, 513, 128);
+        model.runner().close();
+    }
+
+    private void first(int length) {
+        var times = new double[9];
+        for (int i = 0; i < times.length; i++) {
+            var core = core();
+            long start = System.nanoTime();
+            submit(core, i, length, 2);
+            while (!core.isIdle()) {
+                core.step(System.nanoTime());
+            }
+            times[i] = (firstNanos - start) / 1e6;
+        }
+        Arrays.sort(times);
+        System.out.println(String.format(Locale.ROOT, "first token after %.2f ms, prompt of %d", times[4], length));
+    }
+
+    private EngineCore core() {
+        tokens = 0;
+        return new EngineCore(model.settings(), model.runner(), UNSEEN);
+    }
+
+    private void many(int count, int lengthMin, int lengthMax, int outputs) {
+        var core = core();
+        long start = System.nanoTime();
+        int prompts = 0;
+        for (int i = 0; i < count; i++) {
+            int length = random.nextInt(lengthMin, lengthMax);
+            prompts += length;
+            submit(core, i, length, outputs);
+        }
+        int steps = 0;
+        var decode = new double[20_000];
+        int decodes = 0;
+        while (!core.isIdle()) {
+            int before = tokens;
+            long began = System.nanoTime();
+            core.step(began);
+            if (tokens - before == count) {
+                decode[decodes++] = (System.nanoTime() - began) / 1e6;
+            }
+            steps++;
+        }
+        double seconds = (System.nanoTime() - start) / 1e9;
+        Arrays.sort(decode, 0, decodes);
+        System.out.println(String.format(
+                Locale.ROOT,
+                "%d requests, %d prompt tokens, %d output tokens in %.2f s: %.0f output tokens/s; %d steps, of all together %.2f ms in"
+                        + " the median of %d",
+                count,
+                prompts,
+                tokens,
+                seconds,
+                tokens / seconds,
+                steps,
+                decodes == 0 ? 0 : decode[decodes / 2],
+                decodes));
+    }
+
+    private void submit(EngineCore core, int number, int length, int outputs) {
+        int vocabulary = model.description().vocabularySize();
+        var prompt = random.ints(length, 0, vocabulary).toArray();
+        var request = new GenerationRequest(
+                RequestId.random(random), "model", prompt, SamplingParameters.greedy(outputs), "salt" + number, 0);
+        core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink), System.nanoTime());
+    }
+}
