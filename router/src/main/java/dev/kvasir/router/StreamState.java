@@ -183,9 +183,7 @@ public final class StreamState {
         if (output.finished()) {
             return List.of();
         }
-        // An end token may be counted without having been sent.
-        int unsent = message.stopTokenId().isPresent() ? 1 : 0;
-        if (output.tokenCount() < message.tokenCount() - unsent || !promptScored()) {
+        if (output.tokenCount() < message.tokenCount() || !promptScored()) {
             return List.of(new Effect.AskAgain());
         }
         var effects = start();

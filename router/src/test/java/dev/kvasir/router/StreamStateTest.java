@@ -147,6 +147,21 @@ class StreamStateTest {
     }
 
     @Test
+    void anEndTokenThatWasLostIsAskedFor() {
+        var run = new Run(d -> d);
+        run.tokens(0, 0, 50);
+        run.finished(0, 2, FinishReason.STOP, TestModel.END_TOKEN);
+        assertThat(run.effects).last().isEqualTo(new Effect.AskAgain());
+        assertThat(run.state.ended()).isFalse();
+        run.tokens(0, 1, TestModel.END_TOKEN);
+        run.finished(0, 2, FinishReason.STOP, TestModel.END_TOKEN);
+        assertThat(run.last())
+                .isInstanceOfSatisfying(
+                        Completed.class,
+                        c -> assertThat(c.usage().completionTokens()).isEqualTo(2));
+    }
+
+    @Test
     void possibleEndThatWasNoneIsText() {
         var run = new Run(d -> d.stopTokenIds(List.of(40L)).minTokens(5L));
         run.tokens(0, 0, 40);

@@ -6,7 +6,6 @@ import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.protocol.WorkerProtocol.Running;
 import dev.kvasir.worker.engine.ActiveRequest;
-import dev.kvasir.worker.engine.Engine;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,21 +17,29 @@ import org.slf4j.LoggerFactory;
 /**
  * The requests of a worker, running and kept. Decides what becomes of each when routers speak, fall silent or speak for
  * another's request: the higher attempt always wins, and a router whose lease has ended loses its requests, which stop and
- * wait to be claimed. Belongs to the worker's actor.
+ * wait to be claimed. Belongs to the worker's actor; time comes from outside.
  */
-final class Streams {
+public final class Streams {
     private static final Logger LOG = LoggerFactory.getLogger(Streams.class);
     private static final long NANOS_PER_MILLI = 1_000_000;
 
     private final long incarnation;
-    private final Engine engine;
+    private final Consumer<ActiveRequest> engine;
     private final Consumer<RequestId> ended;
     private final Map<RequestId, HeldRequest> held = new HashMap<>();
     private final Leases<String> routers;
     private final Retention retention;
 
-    /** @param ended told by the engine's thread when a request has left it */
-    Streams(long incarnation, Engine engine, StreamSettings settings, long nowNanos, Consumer<RequestId> ended) {
+    /**
+     * @param engine takes requests; their sinks hear all else
+     * @param ended told by the engine's thread when a request has left it
+     */
+    public Streams(
+            long incarnation,
+            Consumer<ActiveRequest> engine,
+            StreamSettings settings,
+            long nowNanos,
+            Consumer<RequestId> ended) {
         this.incarnation = incarnation;
         this.engine = engine;
         this.ended = ended;
@@ -42,12 +49,12 @@ final class Streams {
     }
 
     /** Requests that the engine works on. */
-    int inEngine() {
+    public int inEngine() {
         return Math.toIntExact(
                 held.values().stream().filter(HeldRequest::inEngine).count());
     }
 
-    void open(WorkerProtocol.Generate generate, long nowNanos) {
+    public void open(WorkerProtocol.Generate generate, long nowNanos) {
         var id = generate.request().id();
         long attempt = generate.continuation().attempt();
         routers.heard(generate.router(), nowNanos);
@@ -74,7 +81,7 @@ final class Streams {
         var active = request.goOn(deadlineNanos);
         if (active != null) {
             retention.forget(request.id());
-            engine.submit(active);
+            engine.accept(active);
         } else {
             retention.keep(request.id(), request.bytes(), nowNanos);
         }
@@ -87,7 +94,7 @@ final class Streams {
         return nowNanos + millis * NANOS_PER_MILLI;
     }
 
-    void cancel(WorkerProtocol.Cancel cancel) {
+    public void cancel(WorkerProtocol.Cancel cancel) {
         var request = held.get(cancel.requestId());
         if (request == null || request.attempt() > cancel.attempt()) {
             return;
@@ -99,7 +106,7 @@ final class Streams {
         }
     }
 
-    void again(WorkerProtocol.Again again, long nowNanos) {
+    public void again(WorkerProtocol.Again again, long nowNanos) {
         var request = held.get(again.requestId());
         if (request != null && request.attempt() > again.attempt()) {
             again.replyTo().tell(new Delivery.Superseded(again.requestId(), again.attempt()));
@@ -114,7 +121,7 @@ final class Streams {
         }
     }
 
-    void claim(WorkerProtocol.Claim claim, long nowNanos) {
+    public void claim(WorkerProtocol.Claim claim, long nowNanos) {
         routers.heard(claim.router(), nowNanos);
         var request = held.get(claim.requestId());
         if (request == null) {
@@ -132,16 +139,16 @@ final class Streams {
         }
     }
 
-    WorkerProtocol.Found find(RequestId id) {
+    public WorkerProtocol.Found find(RequestId id) {
         return new WorkerProtocol.Found(
                 incarnation, Optional.ofNullable(held.get(id)).map(HeldRequest::knowledge));
     }
 
-    void renewed(String router, long nowNanos) {
+    public void renewed(String router, long nowNanos) {
         routers.heard(router, nowNanos);
     }
 
-    List<Running> runningFor(String router) {
+    public List<Running> runningFor(String router) {
         return held.values().stream()
                 .filter(request -> request.running() && request.router().equals(router))
                 .map(request -> new Running(request.id(), request.attempt()))
@@ -149,7 +156,7 @@ final class Streams {
     }
 
     /** Parks the requests of routers whose lease has ended, and drops what has been kept long enough. */
-    void look(long nowNanos) {
+    public void look(long nowNanos) {
         for (var router : routers.look(nowNanos)) {
             var orphans = held.values().stream()
                     .filter(request -> request.running() && request.router().equals(router))
@@ -164,11 +171,11 @@ final class Streams {
     }
 
     /** Gives everything that runs back to its router, to go on elsewhere. */
-    void handBack(String why) {
+    public void handBack(String why) {
         held.values().stream().filter(HeldRequest::running).toList().forEach(request -> request.handBack(why));
     }
 
-    void ended(RequestId id, long nowNanos) {
+    public void ended(RequestId id, long nowNanos) {
         var request = held.get(id);
         if (request == null || request.inEngine()) {
             return;
