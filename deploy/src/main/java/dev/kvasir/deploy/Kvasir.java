@@ -5,6 +5,7 @@ import ch.qos.logback.classic.LoggerContext;
 import dev.kvasir.bench.BenchCommand;
 import dev.kvasir.bench.BenchException;
 import dev.kvasir.bench.simulate.SimulateCommand;
+import dev.kvasir.chaos.ChaosCommand;
 import dev.kvasir.model.ModelFileException;
 import dev.kvasir.model.tokenizer.PromptException;
 import dev.kvasir.protocol.BadRequestException;
@@ -40,6 +41,7 @@ import picocli.CommandLine.Spec;
             BenchCommand.class,
             SimulateCommand.class,
             WhyCommand.class,
+            ChaosCommand.class,
             ModelsCommand.class,
             DrainCommand.class,
             DoctorCommand.class,

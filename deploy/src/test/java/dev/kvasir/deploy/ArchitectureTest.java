@@ -8,7 +8,7 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** model <- {kvstore, proto} <- {worker, router} <- {bench, deploy}; router and worker meet only in what is below them. */
+/** model <- {kvstore, proto} <- {worker, router} <- {bench, chaos, deploy}; router and worker meet only in what is below them. */
 final class ArchitectureTest {
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
@@ -22,6 +22,7 @@ final class ArchitectureTest {
     private static final String ROUTER = "dev.kvasir.router..";
     private static final String BENCH = "dev.kvasir.bench..";
     private static final String CLIENT = "dev.kvasir.client..";
+    private static final String CHAOS = "dev.kvasir.chaos..";
     private static final String DEPLOY = "dev.kvasir.deploy..";
 
     private static void assertIndependent(String packages, List<String> others) {
@@ -36,13 +37,14 @@ final class ArchitectureTest {
 
     @Test
     void dependenciesPointDownwards() {
-        assertIndependent(MODEL, List.of(KVSTORE, PROTOCOL, STUBS, WORKER, ROUTER, BENCH, DEPLOY));
-        assertIndependent(KVSTORE, List.of(WORKER, ROUTER, BENCH, DEPLOY));
-        assertIndependent(PROTOCOL, List.of(KVSTORE, WORKER, ROUTER, BENCH, DEPLOY));
-        assertIndependent(WORKER, List.of(ROUTER, BENCH, DEPLOY));
-        assertIndependent(ROUTER, List.of(WORKER, BENCH, DEPLOY));
-        assertIndependent(BENCH, List.of(WORKER, DEPLOY));
-        assertIndependent(CLIENT, List.of(MODEL, KVSTORE, PROTOCOL, WORKER, ROUTER, BENCH, DEPLOY));
+        assertIndependent(MODEL, List.of(KVSTORE, PROTOCOL, STUBS, WORKER, ROUTER, BENCH, CHAOS, DEPLOY));
+        assertIndependent(KVSTORE, List.of(WORKER, ROUTER, BENCH, CHAOS, DEPLOY));
+        assertIndependent(PROTOCOL, List.of(KVSTORE, WORKER, ROUTER, BENCH, CHAOS, DEPLOY));
+        assertIndependent(WORKER, List.of(ROUTER, BENCH, CHAOS, DEPLOY));
+        assertIndependent(ROUTER, List.of(WORKER, BENCH, CHAOS, DEPLOY));
+        assertIndependent(BENCH, List.of(WORKER, CHAOS, DEPLOY));
+        assertIndependent(CLIENT, List.of(MODEL, KVSTORE, PROTOCOL, WORKER, ROUTER, BENCH, CHAOS, DEPLOY));
+        assertIndependent(CHAOS, List.of(BENCH, DEPLOY));
     }
 
     @Test

@@ -21,7 +21,18 @@ final class CommandLineTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"serve", "chat", "generate", "tokenize", "bench", "simulate", "why", "models", "test", "version"
+            strings = {
+                "serve",
+                "chat",
+                "generate",
+                "tokenize",
+                "bench",
+                "simulate",
+                "chaos",
+                "why",
+                "models",
+                "test",
+                "version"
             })
     void everyCommandExplainsItself(String command) {
         assertThat(run(command, "--help")).isZero();

@@ -144,7 +144,11 @@ public final class Worker {
         timers.startTimerWithFixedDelay(new ReportLoad(), REPORT_EVERY);
         timers.startTimerWithFixedDelay(new LookAround(), streamSettings.lease().dividedBy(Leases.LOOKS_PER_LEASE));
         var streams = new Streams(
-                settings.incarnation(), engine::submit, streamSettings, System.nanoTime(), id -> self.tell(new Ended(id)));
+                settings.incarnation(),
+                engine::submit,
+                streamSettings,
+                System.nanoTime(),
+                id -> self.tell(new Ended(id)));
         var reports = new LoadReports(model.description().incarnation(), engine);
         context.getLog()
                 .info("serving {}; {} KV blocks", settings, model.runner().blockCount());

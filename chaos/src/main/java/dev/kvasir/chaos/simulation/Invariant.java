@@ -1,0 +1,30 @@
+package dev.kvasir.chaos.simulation;
+
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.router.Failure;
+import java.util.List;
+import java.util.Set;
+
+/** A promise that is checked while the world turns; throws {@link Violation} when it is broken. */
+interface Invariant {
+    default void afterEvent(World world) {}
+
+    /** Twice a second. */
+    default void now(World world) {}
+
+    default void engineStepped(Life life, WorkerShell worker) {}
+
+    default void failed(World world, ClientShell.Exchange exchange, Failure failure) {}
+
+    /** All requests are over, all faults too, and some time has passed. */
+    default void atRest(World world) {}
+
+    static List<Invariant> all(Set<BlockHash> roots) {
+        return List.of(
+                new EveryRequestEnds(),
+                new NoOrphans(),
+                new BlocksAreWhatTheirHashSays(roots),
+                new QueuesAreBounded(),
+                new NothingLeaks());
+    }
+}

@@ -1,0 +1,282 @@
+package dev.kvasir.chaos.simulation;
+
+import dev.kvasir.protocol.Delivery;
+import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.FinishReason;
+import dev.kvasir.protocol.Leases;
+import dev.kvasir.protocol.StreamEvent;
+import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.worker.StreamSettings;
+import dev.kvasir.worker.Streams;
+import dev.kvasir.worker.engine.ActiveRequest;
+import dev.kvasir.worker.engine.EngineCore;
+import dev.kvasir.worker.engine.EngineLoad;
+import dev.kvasir.worker.engine.EngineObserver;
+import dev.kvasir.worker.engine.EngineSettings;
+import dev.kvasir.worker.runner.SequenceWork;
+import dev.kvasir.worker.schedule.SchedulerLimits;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.apache.pekko.actor.typed.ActorRef;
+
+/**
+ * A worker: {@link Streams} and {@link EngineCore} with virtual time in place of actor, thread and clock. A step is computed
+ * when its time has passed, with those requests that were there when it began.
+ */
+class WorkerShell implements Life.Program {
+    private static final long REPORT_NANOS = 100 * Timeline.MILLI;
+    private static final long REPEAT_NANOS = Timeline.SECOND;
+
+    private final World world;
+    private final Life self;
+    private final EngineSettings settings;
+    private final KvMemory memory;
+    private final EngineCore core;
+    private final Streams streams;
+    private final Deque<ActiveRequest> submitted = new ArrayDeque<>();
+    private final Set<ActorRef<WorkerProtocol.LoadReport>> subscribers = new LinkedHashSet<>();
+    private boolean stepping;
+    private long stepBeganNanos;
+    private int steppedTokens;
+    private boolean draining;
+    private long epoch;
+    private EngineLoad reported;
+    private long reportedAtNanos;
+
+    WorkerShell(World world, Life self) {
+        this.world = world;
+        this.self = self;
+        var geometry = world.geometry();
+        settings = new EngineSettings(
+                StandInModel.NAME,
+                self.incarnation(),
+                StandInModel.FINGERPRINT,
+                StandInModel.KV_DTYPE,
+                geometry.lengthMax(),
+                new SchedulerLimits(geometry.tokensMax(), geometry.sequencesMax(), 8, geometry.blockSize()),
+                geometry.waitingMax(),
+                new int[] {StandInModel.END},
+                geometry.prefixCaching(),
+                10 * Timeline.SECOND);
+        memory = memory(geometry);
+        core = new EngineCore(settings, memory, new Observer());
+        streams = new Streams(
+                self.incarnation(),
+                this::submit,
+                streamSettings(),
+                self.nanos(),
+                id -> self.after(0, () -> streams().ended(id, self.nanos())));
+        reported = core.load();
+        reportedAtNanos = self.nanos();
+    }
+
+    KvMemory memory(Geometry geometry) {
+        return new KvMemory(geometry.blocks(), geometry.blockSize(), this::root);
+    }
+
+    StreamSettings streamSettings() {
+        return World.STREAM_SETTINGS;
+    }
+
+    @SuppressWarnings("ReferenceEquality") // A step's work holds the very array of its sequence's table.
+    long root(SequenceWork work) {
+        for (var sequence : core.sequences()) {
+            if (sequence.table().array() == work.blockTable()) {
+                return Oracle.digest(sequence.chain().parent(0));
+            }
+        }
+        throw new IllegalStateException("a step computes a sequence that is not alive");
+    }
+
+    Geometry geometry() {
+        return world.geometry();
+    }
+
+    EngineCore core() {
+        return core;
+    }
+
+    KvMemory memory() {
+        return memory;
+    }
+
+    Streams streams() {
+        return streams;
+    }
+
+    @Override
+    public void start() {
+        self.every(REPORT_NANOS, this::reportIfDue);
+        self.every(streamSettings().lease().toNanos() / Leases.LOOKS_PER_LEASE, () -> streams.look(self.nanos()));
+    }
+
+    @Override
+    public void receive(Life from, Object message) {
+        long now = self.nanos();
+        switch ((WorkerProtocol.Command) message) {
+            case WorkerProtocol.Generate generate -> generate(generate, now);
+            case WorkerProtocol.Cancel cancel -> streams.cancel(cancel);
+            case WorkerProtocol.Again again -> streams.again(again, now);
+            case WorkerProtocol.Find(var id, var replyTo) -> replyTo.tell(streams.find(id));
+            case WorkerProtocol.Claim claim -> streams.claim(claim, now);
+            case WorkerProtocol.Renew renew -> renew(renew, now);
+            case WorkerProtocol.Describe(var replyTo) -> replyTo.tell(description());
+            case WorkerProtocol.Subscribe(var replyTo) -> {
+                subscribers.add(replyTo);
+                replyTo.tell(report(core.load()));
+            }
+            case WorkerProtocol.Drain(long moveAfterMillis) -> drain(moveAfterMillis);
+        }
+    }
+
+    void generate(WorkerProtocol.Generate generate, long now) {
+        if (draining) {
+            refuse(generate, FailureKind.UNAVAILABLE, "the worker is draining");
+        } else {
+            streams.open(generate, now);
+        }
+    }
+
+    private static void refuse(WorkerProtocol.Generate generate, FailureKind kind, String why) {
+        var failed = new StreamEvent.Failed(generate.request().id(), kind, why, 0);
+        generate.replyTo().tell(new Delivery.Event(generate.continuation().attempt(), failed));
+    }
+
+    private void renew(WorkerProtocol.Renew renew, long now) {
+        streams.renewed(renew.router(), now);
+        renew.replyTo()
+                .tell(new WorkerProtocol.Alive(
+                        self.incarnation(),
+                        renew.sequence(),
+                        stepping ? (now - stepBeganNanos) / Timeline.MILLI : 0,
+                        false,
+                        renew.audit(),
+                        renew.audit() ? streams.runningFor(renew.router()) : List.of()));
+    }
+
+    /** No new requests; those at hand finish or are handed back; then the process ends. */
+    private void drain(long moveAfterMillis) {
+        if (draining) {
+            return;
+        }
+        draining = true;
+        world.membership().deregister(self);
+        var report = report(core.load());
+        subscribers.forEach(router -> router.tell(report));
+        self.after(moveAfterMillis * Timeline.MILLI, () -> streams.handBack("the worker is draining"));
+        self.every(50 * Timeline.MILLI, () -> {
+            if (streams.inEngine() == 0) {
+                world.cluster().leave(self);
+            }
+        });
+    }
+
+    private void submit(ActiveRequest active) {
+        submitted.add(active);
+        if (!stepping) {
+            self.after(0, this::beginStep);
+        }
+    }
+
+    private void beginStep() {
+        if (stepping) {
+            return;
+        }
+        while (!submitted.isEmpty()) {
+            core.submit(submitted.remove(), self.nanos());
+        }
+        if (core.isIdle()) {
+            return;
+        }
+        stepping = true;
+        stepBeganNanos = self.nanos();
+        var geometry = world.geometry();
+        self.after(self.duration(geometry.stepNanos() + geometry.tokenNanos() * steppedTokens), this::endStep);
+    }
+
+    private void endStep() {
+        steppedTokens = 0;
+        core.step(self.nanos());
+        world.engineStepped(self, this);
+        stepping = false;
+        beginStep();
+    }
+
+    private void reportIfDue() {
+        if (subscribers.isEmpty()) {
+            return;
+        }
+        var load = core.load();
+        if (!load.equals(reported) || self.nanos() - reportedAtNanos >= REPEAT_NANOS) {
+            reported = load;
+            reportedAtNanos = self.nanos();
+            var report = report(load);
+            subscribers.forEach(router -> router.tell(report));
+        }
+    }
+
+    private WorkerProtocol.LoadReport report(EngineLoad load) {
+        return new WorkerProtocol.LoadReport(
+                self.incarnation(),
+                ++epoch,
+                load.running(),
+                load.waiting(),
+                load.tokensInFlight(),
+                load.freeBlocks(),
+                load.totalBlocks(),
+                draining);
+    }
+
+    private WorkerProtocol.Description description() {
+        return new WorkerProtocol.Description(
+                WorkerProtocol.VERSION,
+                self.name(),
+                self.incarnation(),
+                StandInModel.NAME,
+                "stand-in",
+                StandInModel.FINGERPRINT,
+                settings.limits().blockSize(),
+                memory.blockCount(),
+                settings.maxModelLength(),
+                StandInModel.VOCABULARY,
+                0,
+                StandInModel.KV_DTYPE,
+                "virtual");
+    }
+
+    /** Requests that are handed over, and not yet seen by the engine. */
+    int submitted() {
+        return submitted.size();
+    }
+
+    @Override
+    public String toString() {
+        return self.toString();
+    }
+
+    /** Counts what a step computed, from which follows how long the next one takes. */
+    private final class Observer implements EngineObserver {
+        @Override
+        public void started(long queueNanos, int promptTokens, int cachedTokens) {
+            world.stats().cachedTokens += cachedTokens;
+        }
+
+        @Override
+        public void loaded(EngineLoad now) {}
+
+        @Override
+        public void stepped(int tokens, int generatedTokens, int preemptions) {
+            steppedTokens = tokens;
+            world.stats().preemptions += preemptions;
+        }
+
+        @Override
+        public void finished(FinishReason reason, int promptTokens, int generatedTokens) {}
+
+        @Override
+        public void failed(FailureKind kind) {}
+    }
+}

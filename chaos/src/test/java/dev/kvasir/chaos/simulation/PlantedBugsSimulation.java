@@ -1,0 +1,194 @@
+package dev.kvasir.chaos.simulation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.kvasir.protocol.Delivery;
+import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.RequestId;
+import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.router.OutputEvent;
+import dev.kvasir.router.Session;
+import dev.kvasir.router.Session.Action;
+import dev.kvasir.worker.StreamSettings;
+import dev.kvasir.worker.runner.Step;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.BiFunction;
+import org.junit.jupiter.api.Test;
+
+/** Bugs put in on purpose, here and nowhere else: a simulation that does not find these would not find others. */
+class PlantedBugsSimulation {
+    private static final int SEEDS = 400;
+
+    private interface RouterOf {
+        Life.Program of(World world, Life life, long seed);
+    }
+
+    /** Runs seeds until one breaks a promise, with faulty programs in all members. */
+    private static Simulation.Failure found(World.Programs programs) {
+        try (var simulation = new Simulation(ClusterSimulation.tokenizerFolder(), programs)) {
+            for (long seed = 0; seed < SEEDS; seed++) {
+                var failure = simulation.run(seed);
+                if (failure.isPresent()) {
+                    return failure.get();
+                }
+            }
+        }
+        throw new AssertionError("not found within " + SEEDS + " seeds");
+    }
+
+    private static World.Programs workers(BiFunction<World, Life, Life.Program> worker) {
+        return new World.Programs() {
+            @Override
+            Life.Program worker(World world, Life life) {
+                return worker.apply(world, life);
+            }
+        };
+    }
+
+    private static World.Programs routers(RouterOf router) {
+        return new World.Programs() {
+            @Override
+            Life.Program router(World world, Life life, long seed) {
+                return router.of(world, life, seed);
+            }
+        };
+    }
+
+    @Test
+    void aLostReplyThatNobodyAsksForAgainIsFound() {
+        var failure = found(routers((world, life, seed) -> new RouterShell(world, life, Randoms.of(seed, "router")) {
+            @Override
+            void send(Life to, Object message) {
+                if (!(message instanceof WorkerProtocol.Again)) {
+                    super.send(to, message);
+                }
+            }
+        }));
+        assertThat(failure.promise()).contains("P1");
+    }
+
+    @Test
+    void theWordOfAnOlderAttemptThatIsHeededIsFound() {
+        var failure = found(routers((world, life, seed) -> new RouterShell(world, life, Randoms.of(seed, "router")) {
+            @Override
+            List<Action> received(Session session, Delivery word) {
+                long attempt = session.attempt();
+                return super.received(
+                        session,
+                        switch (word) {
+                            case Delivery.Event(long old, var event) -> new Delivery.Event(attempt, event);
+                            case Delivery.Unknown(var id, long old) -> new Delivery.Unknown(id, attempt);
+                            case Delivery.Superseded(var id, long old) -> new Delivery.Superseded(id, attempt);
+                        });
+            }
+        }));
+        assertThat(failure.promise()).contains("P1");
+    }
+
+    @Test
+    void tokensThatAreEmittedAgainAfterAMoveAreFound() {
+        var failure = found(routers((world, life, seed) -> new RouterShell(world, life, Randoms.of(seed, "router")) {
+            private final Set<RequestId> moved = new HashSet<>();
+
+            @Override
+            void send(Life to, Object message) {
+                if (message instanceof WorkerProtocol.Generate generate
+                        && !generate.continuation().begins()) {
+                    moved.add(generate.request().id());
+                }
+                super.send(to, message);
+            }
+
+            @Override
+            void say(Life client, RequestId id, OutputEvent event) {
+                super.say(client, id, event);
+                if (event instanceof OutputEvent.Delta && moved.remove(id)) {
+                    super.say(client, id, event);
+                }
+            }
+        }));
+        assertThat(failure.promise()).contains("P2");
+    }
+
+    @Test
+    void aTenantsSaltThatIsForgottenIsFound() {
+        var failure = found(routers((world, life, seed) -> new RouterShell(world, life, Randoms.of(seed, "router")) {
+            @Override
+            void send(Life to, Object message) {
+                super.send(to, message instanceof WorkerProtocol.Generate generate ? unsalted(generate) : message);
+            }
+        }));
+        assertThat(failure.promise()).containsAnyOf("P1", "P3");
+    }
+
+    private static WorkerProtocol.Generate unsalted(WorkerProtocol.Generate generate) {
+        var request = generate.request();
+        return new WorkerProtocol.Generate(
+                new GenerationRequest(
+                        request.id(), request.model(), request.prompt(), request.sampling(), "", request.priority()),
+                generate.continuation(),
+                generate.origin(),
+                generate.router(),
+                generate.deadlineMillis(),
+                generate.replyTo());
+    }
+
+    @Test
+    void aBlockThatTwoSequencesWriteIsFound() {
+        var failure = found(workers((world, life) -> new WorkerShell(world, life) {
+            @Override
+            KvMemory memory(Geometry geometry) {
+                return new KvMemory(geometry.blocks(), geometry.blockSize(), this::root) {
+                    @Override
+                    public void copyBlock(int from, int to) {}
+                };
+            }
+        }));
+        assertThat(failure.promise()).containsAnyOf("P1", "P3");
+    }
+
+    @Test
+    void aWriteThatComesTooLateIsFound() {
+        var failure = found(workers((world, life) -> new WorkerShell(world, life) {
+            @Override
+            KvMemory memory(Geometry geometry) {
+                return new KvMemory(geometry.blocks(), geometry.blockSize(), this::root) {
+                    private int lateBlock = -1;
+                    private long[] lateContent = {};
+
+                    @Override
+                    public void run(Step step) {
+                        super.run(step);
+                        if (lateBlock >= 0) {
+                            System.arraycopy(lateContent, 0, block(lateBlock), 0, lateContent.length);
+                        }
+                        var work = step.get(0);
+                        lateBlock = work.blockTable()[(work.to() - 1) / blockSize()];
+                        lateContent = block(lateBlock).clone();
+                    }
+                };
+            }
+        }));
+        assertThat(failure.promise()).containsAnyOf("P1", "P3");
+    }
+
+    @Test
+    void aLeaseThatNeverEndsIsFound() {
+        var failure = found(workers((world, life) -> new WorkerShell(world, life) {
+            @Override
+            StreamSettings streamSettings() {
+                var usual = super.streamSettings();
+                return new StreamSettings(
+                        Duration.ofHours(1),
+                        usual.stepTimeout(),
+                        usual.retention(),
+                        usual.retainedMax(),
+                        usual.retainedBytesMax());
+            }
+        }));
+        assertThat(failure.promise()).contains("P7");
+    }
+}

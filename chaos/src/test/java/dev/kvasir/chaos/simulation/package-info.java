@@ -1,0 +1,4 @@
+@NullMarked
+package dev.kvasir.chaos.simulation;
+
+import org.jspecify.annotations.NullMarked;
