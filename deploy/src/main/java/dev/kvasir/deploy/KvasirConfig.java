@@ -2,8 +2,10 @@ package dev.kvasir.deploy;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
+import dev.kvasir.kvstore.KvStoreConfig;
 import dev.kvasir.router.MigrationConfig;
 import dev.kvasir.router.RouterConfig;
+import dev.kvasir.worker.SharingConfig;
 import dev.kvasir.worker.StreamSettings;
 import dev.kvasir.worker.WorkerConfig;
 import java.nio.file.Path;
@@ -36,12 +38,15 @@ public record KvasirConfig(
         MigrationConfig migration,
         WorkerConfig worker,
         StreamSettings streams,
+        SharingConfig sharing,
+        KvStoreConfig kvstore,
         Config pekko) {
 
     public KvasirConfig {
         roles = Set.copyOf(roles);
         if (roles.isEmpty()) {
-            throw new IllegalArgumentException("kvasir.roles is empty but must name router, worker or both");
+            throw new IllegalArgumentException(
+                    "kvasir.roles is empty but must name some of router, worker and kvstore");
         }
         if (servedModelName.length() > 256 || servedModelName.chars().anyMatch(c -> c <= ' ' || c == 0x7f)) {
             throw new IllegalArgumentException("kvasir.served-model-name is '" + servedModelName
@@ -88,6 +93,8 @@ public record KvasirConfig(
                 MigrationConfig.from(kvasir.getConfig("router.migration"), cluster.lease()),
                 WorkerConfig.from(kvasir.getConfig("worker")),
                 StreamSettings.from(kvasir.getConfig("worker.streams"), cluster.lease()),
+                SharingConfig.from(kvasir.getConfig("worker.sharing")),
+                KvStoreConfig.from(kvasir.getConfig("kvstore")),
                 pekko);
     }
 

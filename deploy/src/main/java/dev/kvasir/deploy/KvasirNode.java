@@ -1,7 +1,10 @@
 package dev.kvasir.deploy;
 
+import dev.kvasir.kvstore.actor.PrefixCacheShards;
+import dev.kvasir.kvstore.store.KvStore;
 import dev.kvasir.model.ModelFolder;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -10,7 +13,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.CoordinatedShutdown;
+import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Props;
 import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,7 +45,7 @@ public final class KvasirNode implements AutoCloseable {
      */
     static KvasirNode start(KvasirConfig config, StartReport report) throws InterruptedException {
         // What cannot be served is refused before anything is started.
-        var folder = ModelFolder.open(config.model());
+        var folder = config.has(Role.ROUTER) || config.has(Role.WORKER) ? ModelFolder.open(config.model()) : null;
         var node = new KvasirNode(config, ClusterMember.start(config));
         try {
             node.startRoles(folder, new PrometheusRegistry(), report);
@@ -51,21 +56,36 @@ public final class KvasirNode implements AutoCloseable {
         }
     }
 
-    private void startRoles(ModelFolder folder, PrometheusRegistry registry, StartReport report)
+    private void startRoles(@Nullable ModelFolder folder, PrometheusRegistry registry, StartReport report)
             throws InterruptedException {
         takePartInShutdown();
-        if (config.has(Role.ROUTER)) {
-            router = RouterMember.start(config, folder, system, registry);
+        var shards = PrefixCacheShards.start(system, config.kvstore().shardLimits(), new SecureRandom());
+        if (folder != null && config.has(Role.ROUTER)) {
+            router = RouterMember.start(config, folder, system, registry, shards);
         }
         long start = System.nanoTime();
         ClusterMember.join(system, config.cluster());
         report.stage("joined the cluster as " + ClusterMember.address(system), System.nanoTime() - start);
-        if (config.has(Role.WORKER)) {
-            worker = WorkerMember.start(config, folder, system, registry, report);
+        if (config.has(Role.KVSTORE)) {
+            system.systemActorOf(
+                    KvStore.create(config.kvstore(), place(), shards, registry), "kvasir-kvstore", Props.empty());
+        }
+        if (folder != null && config.has(Role.WORKER)) {
+            worker = WorkerMember.start(config, folder, system, registry, shards, report);
         }
         if (router != null && worker != null) {
             router.awaitWorker(config.cluster().joinTimeout());
         }
+    }
+
+    private KvStore.Place place() {
+        var classic = (ExtendedActorSystem) Adapter.toClassic(system);
+        return new KvStore.Place(
+                classic.provider().getDefaultAddress().toString(),
+                classic.uid(),
+                system.startTime(),
+                config.cluster().host(),
+                config.dataDir().resolve("kv"));
     }
 
     /** Where this member listens. */

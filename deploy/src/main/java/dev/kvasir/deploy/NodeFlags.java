@@ -27,7 +27,7 @@ final class NodeFlags {
                     + " longest-prefix or prefix-threshold (default: cost).")
     private @Nullable String placement;
 
-    @Option(names = "--roles", paramLabel = "ROLE,...", description = "router, worker or both (default: both).")
+    @Option(names = "--roles", paramLabel = "ROLE,...", description = "router, worker, kvstore (default: all).")
     private @Nullable String roles;
 
     @Option(

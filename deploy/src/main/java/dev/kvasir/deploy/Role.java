@@ -7,7 +7,9 @@ public enum Role {
     /** Front doors, placement and token streams. */
     ROUTER,
     /** An engine with a model. */
-    WORKER;
+    WORKER,
+    /** Shards of the prefix index, and copies of KV blocks that outlive their workers. */
+    KVSTORE;
 
     /** As it is written in settings. */
     public String label() {
@@ -18,13 +20,10 @@ public enum Role {
         return switch (text.strip().toLowerCase(Locale.ROOT)) {
             case "router" -> ROUTER;
             case "worker" -> WORKER;
-            case "kvstore" ->
-                throw new ConfigurationException(
-                        "kvasir.roles names kvstore, which this version does not have yet: each worker"
-                                + " keeps its own prefix cache; roles are router and worker");
+            case "kvstore" -> KVSTORE;
             default ->
                 throw new ConfigurationException(
-                        "kvasir.roles names '%s' but roles are router and worker".formatted(text));
+                        "kvasir.roles names '%s' but roles are router, worker and kvstore".formatted(text));
         };
     }
 }

@@ -1,5 +1,6 @@
 package dev.kvasir.deploy;
 
+import dev.kvasir.kvstore.actor.PrefixCacheShards;
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.model.tokenizer.ChatOptions;
 import dev.kvasir.model.tokenizer.ChatTemplate;
@@ -8,6 +9,7 @@ import dev.kvasir.router.Frontend;
 import dev.kvasir.router.ModelText;
 import dev.kvasir.router.RouterConfig;
 import dev.kvasir.router.ServedModel;
+import dev.kvasir.router.SharedIndex;
 import dev.kvasir.router.grpc.GrpcServer;
 import dev.kvasir.router.http.HttpServer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
@@ -44,13 +46,23 @@ final class RouterMember implements AutoCloseable {
 
     /** Opens the doors; they answer that nothing is served until a worker is there. */
     static RouterMember start(
-            KvasirConfig config, ModelFolder folder, ActorSystem<?> system, PrometheusRegistry registry) {
+            KvasirConfig config,
+            ModelFolder folder,
+            ActorSystem<?> system,
+            PrometheusRegistry registry,
+            PrefixCacheShards shards) {
         var tokenizer = Tokenizer.open(config.model());
         @Nullable GrpcServer grpc = null;
         try {
             folder.requireVocabulary(tokenizer.vocabularySize() - 1);
             var model = servedModel(config, folder, tokenizer);
-            var frontend = Frontend.start(system, config.router(), config.migration(), List.of(model), registry);
+            var frontend = Frontend.start(
+                    system,
+                    config.router(),
+                    config.migration(),
+                    List.of(model),
+                    registry,
+                    Optional.of(sharedIndex(config, shards)));
             grpc = GrpcServer.start(frontend);
             var http = http(config.router(), frontend, registry);
             return new RouterMember(tokenizer, frontend, model, grpc, http);
@@ -61,6 +73,11 @@ final class RouterMember implements AutoCloseable {
             tokenizer.close();
             throw e instanceof UncheckedIOException ? new CommandException(String.valueOf(e.getMessage()), e) : e;
         }
+    }
+
+    private static SharedIndex sharedIndex(KvasirConfig config, PrefixCacheShards shards) {
+        var kvstore = config.kvstore();
+        return new SharedIndex(shards, kvstore.indexShards(), kvstore.indexBlocksMax());
     }
 
     private static HttpServer http(RouterConfig config, Frontend frontend, PrometheusRegistry registry) {

@@ -1,9 +1,11 @@
 package dev.kvasir.deploy;
 
+import dev.kvasir.kvstore.actor.PrefixCacheShards;
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.worker.Devices;
 import dev.kvasir.worker.LoadedModel;
+import dev.kvasir.worker.Sharing;
 import dev.kvasir.worker.Worker;
 import dev.kvasir.worker.WorkerFactory;
 import dev.kvasir.worker.WorkerMetrics;
@@ -13,6 +15,7 @@ import dev.kvasir.worker.kernel.cuda.CudaOptions;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -37,12 +40,27 @@ final class WorkerMember {
     private final Duration drainTimeout;
     private volatile boolean draining;
 
-    private WorkerMember(ActorSystem<?> system, LoadedModel model, PrometheusRegistry registry, KvasirConfig config) {
+    private WorkerMember(
+            ActorSystem<?> system,
+            LoadedModel model,
+            PrometheusRegistry registry,
+            KvasirConfig config,
+            PrefixCacheShards shards) {
         this.description = model.description();
         this.stopped = new CountDownLatch(1);
         this.drainTimeout = config.router().drainTimeout();
         this.actor = system.systemActorOf(
-                Worker.create(() -> model, new WorkerMetrics(registry, config.servedModelName()), config.streams()),
+                Worker.create(
+                        () -> model,
+                        new WorkerMetrics(registry, config.servedModelName()),
+                        config.streams(),
+                        Optional.of(new Sharing(
+                                config.sharing(),
+                                shards,
+                                config.kvstore().indexShards(),
+                                system.startTime(),
+                                config.cluster().host(),
+                                registry))),
                 "kvasir-worker",
                 Props.empty());
         system.systemActorOf(watcher(system), "kvasir-worker-watcher", Props.empty());
@@ -54,13 +72,14 @@ final class WorkerMember {
             ModelFolder folder,
             ActorSystem<?> system,
             PrometheusRegistry registry,
+            PrefixCacheShards shards,
             StartReport report) {
         long start = System.nanoTime();
         var model = load(config, folder, system, report);
         report.stage("loaded " + size(model.description()), System.nanoTime() - start);
         try {
             WarmUp.run(model, config.warmUpTimeout(), report);
-            return new WorkerMember(system, model, registry, config);
+            return new WorkerMember(system, model, registry, config, shards);
         } catch (RuntimeException e) {
             model.runner().close();
             throw e;

@@ -56,7 +56,10 @@ final class ArchitectureTest {
     @Test
     void modelsKnowNeitherActorsNorNetworks() {
         assertIndependent(MODEL, List.of("org.apache.pekko..", "io.grpc..", "io.helidon.."));
-        assertIndependent(KVSTORE, List.of("org.apache.pekko..", "io.grpc..", "io.helidon.."));
+        assertIndependent(KVSTORE, List.of("io.helidon.."));
+        for (var pure : List.of("hash", "block", "index", "shard")) {
+            assertIndependent("dev.kvasir.kvstore." + pure + "..", List.of("org.apache.pekko..", "io.grpc.."));
+        }
     }
 
     @Test

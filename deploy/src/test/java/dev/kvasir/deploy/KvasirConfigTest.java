@@ -35,7 +35,7 @@ final class KvasirConfigTest {
         assertThat(config.model()).isEqualTo(Path.of("/opt/kvasir/model/demo"));
         assertThat(config.servedModelName()).isEqualTo("demo");
         assertThat(config.dataDir()).isEqualTo(Path.of("/opt/kvasir/.kvasir/data"));
-        assertThat(config.roles()).containsExactlyInAnyOrder(Role.ROUTER, Role.WORKER);
+        assertThat(config.roles()).containsExactlyInAnyOrder(Role.ROUTER, Role.WORKER, Role.KVSTORE);
         assertThat(config.cluster().port()).isZero();
         assertThat(config.cluster().join()).isEmpty();
         assertThat(config.router().host()).isEqualTo("127.0.0.1");
@@ -111,8 +111,8 @@ final class KvasirConfigTest {
                 "kvasir.cluster.join = [nowhere] | kvasir.cluster.join is 'nowhere' but must be host:port",
                 "kvasir.cluster.join = [\"a:0\"] | kvasir.cluster.join is 'a:0'",
                 "kvasir.roles = [] | kvasir.roles is empty",
-                "kvasir.roles = [kvstore] | kvasir.roles names kvstore, which this version does not have yet",
-                "kvasir.roles = [boss] | kvasir.roles names 'boss' but roles are router and worker",
+                "kvasir.kvstore.index-shards = 0 | kvasir.kvstore.index-shards is 0 but must be in [1, 64]",
+                "kvasir.roles = [boss] | kvasir.roles names 'boss' but roles are router, worker and kvstore",
                 "kvasir.served-model-name = \"a b\" | kvasir.served-model-name is 'a b'",
                 "kvasir.warm-up-timeout = -1 s | kvasir.warm-up-timeout",
                 "kvasir { | own.conf",

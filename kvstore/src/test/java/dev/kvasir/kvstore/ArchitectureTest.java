@@ -1,6 +1,7 @@
 package dev.kvasir.kvstore;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
@@ -53,5 +54,23 @@ class ArchitectureTest {
                 .onlyDependOnClassesThat()
                 .resideOutsideOfPackages("dev.kvasir.kvstore.block", "dev.kvasir.kvstore.index")
                 .check(classes);
+    }
+
+    @Test
+    void stateMachinesOfTheIndexKnowNeitherClockThreadNorActor() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.kvasir.kvstore.shard")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
+                        "dev.kvasir.kvstore.actor", "org.apache.pekko..", "io.grpc..", "java.util.concurrent..")
+                .orShould()
+                .callMethod(System.class, "nanoTime")
+                .orShould()
+                .callMethod(System.class, "currentTimeMillis")
+                .check(new ClassFileImporter()
+                        .withImportOption(new ImportOption.DoNotIncludeTests())
+                        .importPackages("dev.kvasir.kvstore"));
     }
 }

@@ -4,6 +4,7 @@ import dev.kvasir.v1.cluster.GenerateCommand;
 import dev.kvasir.v1.cluster.KnownOutput;
 import dev.kvasir.v1.cluster.Request;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import org.apache.pekko.actor.typed.ActorRefResolver;
 
@@ -19,6 +20,7 @@ final class RequestWire {
                 .setRouter(generate.router())
                 .setDeadlineMillis(generate.deadlineMillis())
                 .setReplyTo(references.toSerializationFormat(generate.replyTo()))
+                .addAllKvSources(WireCheck.list(generate.sources(), RequestWire::write))
                 .build();
     }
 
@@ -29,7 +31,27 @@ final class RequestWire {
                 wire.getOrigin(),
                 WireCheck.text("router", wire.getRouter()),
                 WireCheck.count("deadline_millis", wire.getDeadlineMillis()),
-                WireCheck.reference(wire.getReplyTo(), references));
+                WireCheck.reference(wire.getReplyTo(), references),
+                sources(wire.getKvSourcesList()));
+    }
+
+    private static dev.kvasir.v1.cluster.KvSource write(KvSource source) {
+        return dev.kvasir.v1.cluster.KvSource.newBuilder()
+                .setTransferAddress(source.transferAddress())
+                .setIncarnation(source.incarnation())
+                .setBlocks(source.blocks())
+                .build();
+    }
+
+    private static List<KvSource> sources(List<dev.kvasir.v1.cluster.KvSource> wire) {
+        Limits.require(
+                wire.size() <= KvSource.SOURCES_MAX, "kv_sources", wire.size(), "at most " + KvSource.SOURCES_MAX);
+        return WireCheck.list(
+                wire,
+                source -> new KvSource(
+                        source.getTransferAddress(),
+                        source.getIncarnation(),
+                        WireCheck.count("blocks", source.getBlocks())));
     }
 
     private static dev.kvasir.v1.cluster.Continuation write(Continuation continuation) {

@@ -71,6 +71,11 @@ public final class WireSerializer extends SerializerWithStringManifest {
             case Alive _ -> "Alive";
             case Description _ -> "WorkerDescription";
             case LoadReport _ -> "LoadReport";
+            case PrefixCacheProtocol.Command command -> PrefixCacheWire.manifest(command);
+            case PrefixCacheProtocol.HolderReply reply -> PrefixCacheWire.manifest(reply);
+            case PrefixCacheProtocol.Update update -> PrefixCacheWire.manifest(update);
+            case PrefixCacheProtocol.StoreCommand _ -> "IntroduceCommand";
+            case PrefixCacheProtocol.Introduced _ -> "Introduced";
             default -> throw unknown(message);
         };
     }
@@ -120,6 +125,11 @@ public final class WireSerializer extends SerializerWithStringManifest {
             case Alive alive -> WorkerWire.write(alive);
             case Description description -> WorkerWire.write(description);
             case LoadReport report -> WorkerWire.write(report);
+            case PrefixCacheProtocol.Command command -> PrefixCacheWire.write(command, references());
+            case PrefixCacheProtocol.HolderReply reply -> PrefixCacheWire.write(reply);
+            case PrefixCacheProtocol.Update update -> PrefixCacheWire.write(update);
+            case PrefixCacheProtocol.StoreCommand command -> PrefixCacheWire.write(command, references());
+            case PrefixCacheProtocol.Introduced introduced -> PrefixCacheWire.write(introduced);
             default -> throw unknown(message);
         };
     }
@@ -144,6 +154,19 @@ public final class WireSerializer extends SerializerWithStringManifest {
             case "Alive" -> WorkerWire.read(dev.kvasir.v1.cluster.Alive.parseFrom(bytes));
             case "WorkerDescription" -> WorkerWire.read(WorkerDescription.parseFrom(bytes));
             case "LoadReport" -> WorkerWire.read(dev.kvasir.v1.cluster.LoadReport.parseFrom(bytes));
+            case "IntroduceCommand" -> PrefixCacheWire.readIntroduce(bytes, references());
+            case "Introduced" -> PrefixCacheWire.readIntroduced(bytes);
+            case "PublishCommand" -> PrefixCacheWire.readPublish(bytes, references());
+            case "ContentsCommand" -> PrefixCacheWire.readContents(bytes, references());
+            case "RenewLeaseCommand" -> PrefixCacheWire.readRenew(bytes, references());
+            case "LeaveCommand" -> PrefixCacheWire.readLeave(bytes);
+            case "FollowCommand" -> PrefixCacheWire.readFollow(bytes, references());
+            case "SendContents" -> PrefixCacheWire.readSendContents(bytes);
+            case "Fenced" -> PrefixCacheWire.readFenced(bytes);
+            case "IndexContents" -> PrefixCacheWire.readIndexContents(bytes);
+            case "IndexChanges" -> PrefixCacheWire.readIndexChanges(bytes);
+            case "IndexGone" -> PrefixCacheWire.readIndexGone(bytes);
+            case "IndexCurrent" -> PrefixCacheWire.readIndexCurrent(bytes);
             default -> throw new IllegalArgumentException("no such message");
         };
     }

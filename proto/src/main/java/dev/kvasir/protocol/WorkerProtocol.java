@@ -26,6 +26,7 @@ public final class WorkerProtocol {
      * @param origin a {@link StreamOrigin}; of no meaning to the worker
      * @param router the life of a router whose lease keeps the request running
      * @param deadlineMillis from receipt until the answer is of no use; 0 for no deadline
+     * @param sources members that are believed to have KV blocks of the prompt, best first
      */
     public record Generate(
             GenerationRequest request,
@@ -33,14 +34,26 @@ public final class WorkerProtocol {
             ByteString origin,
             String router,
             long deadlineMillis,
-            ActorRef<Delivery> replyTo)
+            ActorRef<Delivery> replyTo,
+            List<KvSource> sources)
             implements Command {
         public Generate {
+            sources = List.copyOf(sources);
             Limits.require(
                     origin.size() <= StreamOrigin.BYTES_MAX,
                     "origin",
                     origin.size() + " bytes",
                     "at most " + StreamOrigin.BYTES_MAX);
+        }
+
+        public Generate(
+                GenerationRequest request,
+                Continuation continuation,
+                ByteString origin,
+                String router,
+                long deadlineMillis,
+                ActorRef<Delivery> replyTo) {
+            this(request, continuation, origin, router, deadlineMillis, replyTo, List.of());
         }
     }
 

@@ -59,7 +59,8 @@ class WireSerializerProperties {
                                     bytes(r),
                                     text(r, 60),
                                     r.nextLong(Long.MAX_VALUE),
-                                    probe())),
+                                    probe(),
+                                    sources(r))),
                     Map.entry(Cancel.class, r -> new Cancel(id(r), attempt(r), optional(r, SamplingParameters.N_MAX))),
                     Map.entry(
                             Again.class,
@@ -100,7 +101,43 @@ class WireSerializerProperties {
                                             .toList())),
                     Map.entry(Delivery.Unknown.class, r -> new Delivery.Unknown(id(r), attempt(r))),
                     Map.entry(Delivery.Superseded.class, r -> new Delivery.Superseded(id(r), attempt(r))),
-                    Map.entry(Delivery.Event.class, r -> new Delivery.Event(attempt(r), event(r))));
+                    Map.entry(Delivery.Event.class, r -> new Delivery.Event(attempt(r), event(r))),
+                    Map.entry(
+                            PrefixCacheProtocol.Publish.class,
+                            r -> new PrefixCacheProtocol.Publish(holder(r), count(r), changes(r), probe())),
+                    Map.entry(
+                            PrefixCacheProtocol.Contents.class,
+                            r -> new PrefixCacheProtocol.Contents(
+                                    holder(r), count(r), r.nextInt(3), r.nextInt(3, 9), changes(r), probe())),
+                    Map.entry(
+                            PrefixCacheProtocol.Renew.class,
+                            r -> new PrefixCacheProtocol.Renew(holder(r), count(r), probe())),
+                    Map.entry(PrefixCacheProtocol.Introduce.class, _ -> new PrefixCacheProtocol.Introduce(probe())),
+                    Map.entry(PrefixCacheProtocol.Introduced.class, r -> new PrefixCacheProtocol.Introduced(holder(r))),
+                    Map.entry(PrefixCacheProtocol.Leave.class, r -> new PrefixCacheProtocol.Leave(holder(r))),
+                    Map.entry(
+                            PrefixCacheProtocol.Follow.class,
+                            r -> new PrefixCacheProtocol.Follow(r.nextLong(), positions(r), probe())),
+                    Map.entry(
+                            PrefixCacheProtocol.SendContents.class,
+                            r -> new PrefixCacheProtocol.SendContents(text(r, 40), r.nextLong())),
+                    Map.entry(
+                            PrefixCacheProtocol.Fenced.class,
+                            r -> new PrefixCacheProtocol.Fenced(text(r, 40), r.nextLong())),
+                    Map.entry(
+                            PrefixCacheProtocol.IndexContents.class,
+                            r -> new PrefixCacheProtocol.IndexContents(
+                                    text(r, 40), r.nextLong(), position(r), r.nextInt(3), r.nextInt(3, 9), changes(r))),
+                    Map.entry(
+                            PrefixCacheProtocol.IndexChanges.class,
+                            r -> new PrefixCacheProtocol.IndexChanges(
+                                    text(r, 40), r.nextLong(), position(r), changes(r))),
+                    Map.entry(
+                            PrefixCacheProtocol.IndexGone.class,
+                            r -> new PrefixCacheProtocol.IndexGone(text(r, 40), r.nextLong(), holder(r))),
+                    Map.entry(
+                            PrefixCacheProtocol.IndexCurrent.class,
+                            r -> new PrefixCacheProtocol.IndexCurrent(text(r, 40), r.nextLong(), positions(r))));
 
     @AfterAll
     static void stop() {
@@ -109,7 +146,13 @@ class WireSerializerProperties {
 
     @Test
     void everyMessageIsCovered() {
-        var wire = Stream.of(WorkerProtocol.Command.class, Delivery.class)
+        var wire = Stream.of(
+                        WorkerProtocol.Command.class,
+                        Delivery.class,
+                        PrefixCacheProtocol.Command.class,
+                        PrefixCacheProtocol.HolderReply.class,
+                        PrefixCacheProtocol.Update.class,
+                        PrefixCacheProtocol.StoreCommand.class)
                 .flatMap(type -> Arrays.stream(Objects.requireNonNull(type.getPermittedSubclasses())));
         var records = Stream.of(WorkerProtocol.class.getDeclaredClasses())
                 .filter(type -> type.isRecord() && WireMessage.class.isAssignableFrom(type));
@@ -319,6 +362,40 @@ class WireSerializerProperties {
                 count(random),
                 count(random),
                 random.nextBoolean());
+    }
+
+    private static List<KvSource> sources(RandomGenerator random) {
+        return Stream.generate(() -> new KvSource(text(random, 40), random.nextLong(), count(random)))
+                .limit(random.nextInt(4))
+                .toList();
+    }
+
+    private static PrefixCacheProtocol.Holder holder(RandomGenerator random) {
+        return new PrefixCacheProtocol.Holder(text(random, 30), random.nextLong(), count(random), text(random, 30));
+    }
+
+    private static List<PrefixCacheProtocol.Change> changes(RandomGenerator random) {
+        var changes = new ArrayList<PrefixCacheProtocol.Change>();
+        for (int i = random.nextInt(5); i > 0; i--) {
+            changes.add(new PrefixCacheProtocol.Change(
+                    random.nextBoolean(),
+                    pick(random, PrefixCacheProtocol.Tier.values()),
+                    random.nextLong(),
+                    random.nextLong(),
+                    random.nextLong(),
+                    random.nextLong(),
+                    HashList.ofHalves(random.longs(2L * random.nextInt(20)).toArray())));
+        }
+        return changes;
+    }
+
+    private static PrefixCacheProtocol.Position position(RandomGenerator random) {
+        return new PrefixCacheProtocol.Position(
+                holder(random), count(random), pick(random, PrefixCacheProtocol.HolderState.values()));
+    }
+
+    private static List<PrefixCacheProtocol.Position> positions(RandomGenerator random) {
+        return Stream.generate(() -> position(random)).limit(random.nextInt(4)).toList();
     }
 
     private static List<ScoredToken> scored(RandomGenerator random) {

@@ -61,16 +61,27 @@ public final class Frontend {
     /** Starts a router in this process; it lives as long as the actor system. */
     public static Frontend start(
             ActorSystem<?> system, RouterConfig config, List<ServedModel> models, PrometheusRegistry registry) {
-        return start(system, config, MigrationConfig.defaults(), models, registry);
+        return start(system, config, MigrationConfig.defaults(), models, registry, Optional.empty());
     }
 
-    /** Starts a router in this process; it lives as long as the actor system. */
+    /** The same, with settings of migration. */
     public static Frontend start(
             ActorSystem<?> system,
             RouterConfig config,
             MigrationConfig migration,
             List<ServedModel> models,
             PrometheusRegistry registry) {
+        return start(system, config, migration, models, registry, Optional.empty());
+    }
+
+    /** The same, in a cluster whose members may share KV blocks. */
+    public static Frontend start(
+            ActorSystem<?> system,
+            RouterConfig config,
+            MigrationConfig migration,
+            List<ServedModel> models,
+            PrometheusRegistry registry,
+            Optional<SharedIndex> index) {
         var status = new ClusterStatus();
         var decisions = new DecisionLog();
         var setup = new Router.Setup(
@@ -82,7 +93,8 @@ public final class Frontend {
                 new SplittableRandom(),
                 new RouterMetrics(registry, models),
                 status,
-                decisions);
+                decisions,
+                index);
         var router = system.systemActorOf(Router.create(setup), "kvasir-router", Props.empty());
         return new Frontend(config, migration, models, router, status, decisions, Members.of(system));
     }

@@ -3,7 +3,9 @@ package dev.kvasir.router;
 import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.protocol.Attempt;
 import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.KvSource;
 import dev.kvasir.protocol.Leases;
+import dev.kvasir.protocol.PrefixCacheProtocol.Update;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.StreamOrigin;
 import dev.kvasir.protocol.WorkerProtocol;
@@ -17,6 +19,7 @@ import dev.kvasir.router.placement.WorkerId;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -86,6 +89,10 @@ public final class Router extends AbstractBehavior<Router.Command> {
 
     private record Reported(ActorRef<WorkerProtocol.Command> worker, LoadReport report) implements Command {}
 
+    private record IndexUpdated(Update update) implements Command {}
+
+    private record FollowIndex() implements Command {}
+
     private record Acknowledged(WorkerId worker, String requestId) implements Command {}
 
     private record Heard(Alive alive) implements Command {}
@@ -102,7 +109,8 @@ public final class Router extends AbstractBehavior<Router.Command> {
             RandomGenerator random,
             RouterMetrics metrics,
             ClusterStatus status,
-            DecisionLog decisions) {}
+            DecisionLog decisions,
+            Optional<SharedIndex> index) {}
 
     /** A stream, and the worker that its request was last given to. */
     private static final class OpenStream {
@@ -126,12 +134,15 @@ public final class Router extends AbstractBehavior<Router.Command> {
     private static final Logger LOG = LoggerFactory.getLogger(Router.class);
     private static final Duration DESCRIBE_TIMEOUT = Duration.ofSeconds(3);
     private static final int LOOKS_PER_AUDIT = 8;
+    private static final Duration FOLLOW_EVERY = Duration.ofSeconds(1);
 
     private final Setup setup;
     private final Workers workers;
     private final Leases<WorkerId> leases;
     private final Map<ActorRef<TokenStream.Command>, OpenStream> streams = new HashMap<>();
     private final ActorRef<Alive> signsOfLife;
+    private final @Nullable IndexFollower index;
+    private final ActorRef<Update> updates;
     private long looks;
     private long resumptions;
 
@@ -146,7 +157,18 @@ public final class Router extends AbstractBehavior<Router.Command> {
     private Router(Setup setup, ActorContext<Command> context) {
         super(context);
         this.setup = setup;
-        this.workers = new Workers(setup.models(), setup.status(), _ -> null);
+        this.updates = context.messageAdapter(Update.class, IndexUpdated::new);
+        var followed = setup.index()
+                .map(shared -> new IndexFollower(shared.shards(), shared.shardsPerPool(), shared.blocksMax()))
+                .orElse(null);
+        this.index = followed;
+        this.workers = new Workers(
+                setup.models(),
+                setup.status(),
+                query -> followed == null ? null : followed.replica(query.model(), query.prompt()));
+        if (followed != null) {
+            context.scheduleOnce(FOLLOW_EVERY, context.getSelf(), new FollowIndex());
+        }
         this.leases = new Leases<>(setup.migration().lease().toNanos(), System.nanoTime());
         this.signsOfLife = context.messageAdapter(Alive.class, Heard::new);
         var listings = context.messageAdapter(Receptionist.Listing.class, Listed::new);
@@ -170,12 +192,34 @@ public final class Router extends AbstractBehavior<Router.Command> {
             case Listed(var listing) -> listed(listing);
             case Described described -> described(described);
             case Reported(var worker, var report) -> workers.reported(worker, report);
+            case IndexUpdated(var update) -> indexUpdated(update);
+            case FollowIndex _ -> followIndex();
             case Acknowledged(var worker, var requestId) ->
                 workers.state().ledger().acknowledged(worker, requestId);
             case Heard(var alive) -> heard(alive);
             case LookAround _ -> lookAround();
         }
         return this;
+    }
+
+    private void indexUpdated(Update update) {
+        if (index != null) {
+            index.updated(update, updates, System.nanoTime());
+        }
+    }
+
+    private void followIndex() {
+        if (index != null) {
+            index.followAll(updates, System.nanoTime());
+            getContext().scheduleOnce(FOLLOW_EVERY, getContext().getSelf(), new FollowIndex());
+        }
+    }
+
+    /** Members that the chosen worker could pull blocks of the prompt from. */
+    private List<KvSource> sources(Query query, WorkerId chosen) {
+        return index == null
+                ? List.of()
+                : index.sources(query.model(), query.prompt(), chosen.address(), chosen.incarnation());
     }
 
     private void open(Open open) {
@@ -315,7 +359,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
             return;
         }
         workers.state().dispatched(chosen, open.requestId(), query, decision, now);
-        stream.tell(new TokenStream.Placed(chosen, worker));
+        stream.tell(new TokenStream.Placed(chosen, worker, sources(query, chosen)));
     }
 
     private static ClusterView without(ClusterView view, Set<WorkerId> some) {
@@ -457,6 +501,9 @@ public final class Router extends AbstractBehavior<Router.Command> {
             return Behaviors.same();
         }));
         workers.described(worker, answer.description(), () -> getContext().stop(loads));
+        if (index != null) {
+            index.serves(answer.description(), updates, System.nanoTime());
+        }
         worker.tell(new WorkerProtocol.Subscribe(loads));
         var id = workers.id(worker);
         if (id != null) {

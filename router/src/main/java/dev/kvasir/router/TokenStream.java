@@ -2,6 +2,7 @@ package dev.kvasir.router;
 
 import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.KvSource;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.StreamOrigin;
@@ -43,7 +44,7 @@ final class TokenStream extends AbstractBehavior<TokenStream.Command> {
     record Cancel() implements Command {}
 
     /** The router has chosen a worker. */
-    record Placed(WorkerId worker, ActorRef<WorkerProtocol.Command> ref) implements Command {}
+    record Placed(WorkerId worker, ActorRef<WorkerProtocol.Command> ref, List<KvSource> sources) implements Command {}
 
     /**
      * There is none to be chosen.
@@ -95,6 +96,7 @@ final class TokenStream extends AbstractBehavior<TokenStream.Command> {
     private final StreamMeter meter;
     private final Session session;
     private final ActorRef<Delivery> replies;
+    private List<KvSource> sources = List.of();
     private final Map<WorkerId, ActorRef<WorkerProtocol.Command>> workers = new HashMap<>();
     private final long deadlineNanos;
 
@@ -162,7 +164,8 @@ final class TokenStream extends AbstractBehavior<TokenStream.Command> {
         long now = System.nanoTime();
         return switch (command) {
             case FromWorker(var delivery) -> fromWorker(delivery, now);
-            case Placed(var worker, var ref) -> {
+            case Placed(var worker, var ref, var from) -> {
+                sources = from;
                 met(worker, ref);
                 yield after(session.placed(worker, now));
             }
@@ -246,7 +249,8 @@ final class TokenStream extends AbstractBehavior<TokenStream.Command> {
                                     origin().toBytes(),
                                     task.routerId(),
                                     millisLeft(),
-                                    replies));
+                                    replies,
+                                    sources));
                 }
                 case Action.Claim(var worker, long attempt) ->
                     tell(worker, new WorkerProtocol.Claim(id(), attempt, task.routerId(), millisLeft(), replies));

@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.KvSource;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 final class HeldRequest {
     private final GenerationRequest request;
     private final ByteString origin;
+    private final List<KvSource> sources;
     private final Transcript transcript;
     private final Consumer<HeldRequest> ended;
     private final ReentrantLock lock = new ReentrantLock();
@@ -36,7 +38,7 @@ final class HeldRequest {
         private final ActiveRequest active;
 
         Run(long deadlineNanos, long runAttempt) {
-            this.active = new ActiveRequest(request, transcript.continuation(runAttempt), deadlineNanos, this);
+            this.active = new ActiveRequest(request, transcript.continuation(runAttempt), deadlineNanos, this, sources);
         }
 
         @Override
@@ -54,6 +56,7 @@ final class HeldRequest {
     HeldRequest(WorkerProtocol.Generate generate, Consumer<HeldRequest> ended) {
         this.request = generate.request();
         this.origin = generate.origin();
+        this.sources = generate.sources();
         this.transcript = new Transcript(request, generate.continuation());
         this.ended = ended;
         this.attempt = generate.continuation().attempt();

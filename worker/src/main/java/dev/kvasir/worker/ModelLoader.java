@@ -185,7 +185,7 @@ record ModelLoader(
                 servedName,
                 incarnation,
                 fingerprint,
-                kvType.name(),
+                name(kvType),
                 servedLength,
                 limits,
                 config.waitingMax(),
@@ -194,6 +194,11 @@ record ModelLoader(
                         .toArray(),
                 config.prefixCaching(),
                 config.priorityAging().toNanos());
+    }
+
+    /** One name for all: block hashes of workers and routers must be the same. */
+    private static String name(DType kvType) {
+        return kvType.name().toLowerCase(Locale.ROOT);
     }
 
     private WorkerProtocol.Description description(
@@ -210,7 +215,7 @@ record ModelLoader(
                 servedLength,
                 folder.config().vocabSize(),
                 memory.parameterCount(),
-                kvType.name().toLowerCase(Locale.ROOT),
+                name(kvType),
                 device);
     }
 }

@@ -10,8 +10,11 @@ import dev.kvasir.protocol.WorkerProtocol.Command;
 import dev.kvasir.worker.engine.Engine;
 import dev.kvasir.worker.engine.EngineCore;
 import dev.kvasir.worker.engine.EngineObserver;
+import dev.kvasir.worker.engine.Puller;
+import dev.kvasir.worker.engine.SharedBlocks;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -42,6 +45,7 @@ import org.apache.pekko.actor.typed.receptionist.Receptionist;
  */
 public final class Worker {
     private static final Duration REPORT_EVERY = Duration.ofMillis(50);
+    private static final Duration HAND_OVER_MAX = Duration.ofSeconds(20);
     private static final int STASH_MAX = 256;
     private static final long HAND_BACK_MAX_MILLIS = Duration.ofDays(1).toMillis();
 
@@ -64,34 +68,45 @@ public final class Worker {
 
     private record HandBack() implements Message {}
 
+    private record HandedOver(int blocks) implements Message {}
+
     private final ActorContext<Message> context;
     private final TimerScheduler<Message> timers;
     private final ActorRef<Command> door;
     private final EngineObserver observer;
     private final StreamSettings streamSettings;
+    private final Optional<Sharing> sharing;
 
     private Worker(
             ActorContext<Message> context,
             TimerScheduler<Message> timers,
             EngineObserver observer,
-            StreamSettings streamSettings) {
+            StreamSettings streamSettings,
+            Optional<Sharing> sharing) {
         this.context = context;
         this.timers = timers;
         this.observer = observer;
         this.streamSettings = streamSettings;
+        this.sharing = sharing;
         this.door = context.getSelf().<Object>unsafeUpcast().narrow();
     }
 
     /** A worker of the model that {@code loader} gives, which takes its time on a thread that may block. */
     public static Behavior<Command> create(Callable<LoadedModel> loader, EngineObserver observer) {
-        return create(loader, observer, StreamSettings.defaults());
+        return create(loader, observer, StreamSettings.defaults(), Optional.empty());
     }
 
-    /** A worker of the model that {@code loader} gives, which takes its time on a thread that may block. */
+    /** The same, with settings of its streams. */
     public static Behavior<Command> create(
             Callable<LoadedModel> loader, EngineObserver observer, StreamSettings settings) {
+        return create(loader, observer, settings, Optional.empty());
+    }
+
+    /** The same, in a cluster whose members may share KV blocks. */
+    public static Behavior<Command> create(
+            Callable<LoadedModel> loader, EngineObserver observer, StreamSettings settings, Optional<Sharing> sharing) {
         Behavior<Message> behavior = Behaviors.setup(context -> Behaviors.withTimers(timers -> Behaviors.withStash(
-                STASH_MAX, stash -> new Worker(context, timers, observer, settings).load(loader, stash))));
+                STASH_MAX, stash -> new Worker(context, timers, observer, settings, sharing).load(loader, stash))));
         return Behaviors.transformMessages(Command.class, behavior, builder -> builder.match(Command.class, Wire::new));
     }
 
@@ -114,7 +129,8 @@ public final class Worker {
         return Behaviors.receiveMessage(message -> switch (message) {
             case Wire(WorkerProtocol.Generate generate) -> refuse(generate, "the worker is loading its model");
             case Wire(WorkerProtocol.Cancel _) -> Behaviors.same();
-            case Wire _, Ended _, Broken _, ReportLoad _, LookAround _, HandBack _ -> keep(message, stash);
+            case Wire _, Ended _, Broken _, ReportLoad _, LookAround _, HandBack _, HandedOver _ ->
+                keep(message, stash);
             case Loaded(var model) -> stash.unstashAll(serve(model));
             case LoadFailed(var cause) -> throw new IllegalStateException("the model cannot be loaded", cause);
         });
@@ -129,7 +145,14 @@ public final class Worker {
 
     private Behavior<Message> serve(LoadedModel model) {
         var settings = model.settings();
-        var core = new EngineCore(settings, model.runner(), observer);
+        var plane = sharing.map(
+                with -> new KvPlane(with, model.description(), model.runner().blockBytes()));
+        var core = new EngineCore(
+                settings,
+                model.runner(),
+                observer,
+                plane.map(KvPlane::blocks).orElseGet(() -> new SharedBlocks(() -> {})),
+                plane.map(KvPlane::puller).orElse(Puller.NONE));
         var self = context.getSelf();
         var engine = new Engine(
                 "kvasir-engine",
@@ -139,6 +162,7 @@ public final class Worker {
                 settings.waitingMax() + settings.limits().sequencesMax(),
                 System::nanoTime,
                 cause -> self.tell(new Broken(cause)));
+        plane.ifPresent(with -> with.start(context, engine));
         engine.start();
         context.getSystem().receptionist().tell(Receptionist.register(WorkerProtocol.KEY, door));
         timers.startTimerWithFixedDelay(new ReportLoad(), REPORT_EVERY);
@@ -152,12 +176,16 @@ public final class Worker {
         var reports = new LoadReports(model.description().incarnation(), engine);
         context.getLog()
                 .info("serving {}; {} KV blocks", settings, model.runner().blockCount());
-        return serving(new Serving(model.description(), engine, streams, reports));
+        return serving(new Serving(model.description(), engine, streams, reports, plane));
     }
 
     /** What a worker has once its model is loaded. */
     private record Serving(
-            WorkerProtocol.Description description, Engine engine, Streams streams, LoadReports reports) {}
+            WorkerProtocol.Description description,
+            Engine engine,
+            Streams streams,
+            LoadReports reports,
+            Optional<KvPlane> plane) {}
 
     private Behavior<Message> serving(Serving s) {
         return Behaviors.receive(Message.class)
@@ -185,8 +213,9 @@ public final class Worker {
                     }
                     case Ended(var id) -> {
                         s.streams().ended(id, System.nanoTime());
-                        yield stoppedIfIdle(s, Behaviors.same());
+                        yield leaveIfIdle(s, Behaviors.same());
                     }
+                    case HandedOver _ -> Behaviors.stopped();
                     default -> atAnyTime(s, message);
                 })
                 .onSignal(Terminated.class, gone -> forget(s, gone.getRef()))
@@ -211,7 +240,8 @@ public final class Worker {
             case LookAround _ -> s.streams().look(System.nanoTime());
             case ReportLoad _ -> s.reports().reportIfDue(System.nanoTime());
             case Broken(var cause) -> throw new IllegalStateException("the engine failed", cause);
-            case Wire _, Loaded _, LoadFailed _, HandBack _ -> throw new IllegalStateException("unexpected " + message);
+            case Wire _, Loaded _, LoadFailed _, HandBack _, HandedOver _ ->
+                throw new IllegalStateException("unexpected " + message);
         }
         return Behaviors.same();
     }
@@ -239,15 +269,25 @@ public final class Worker {
         context.getSystem().receptionist().tell(Receptionist.deregister(WorkerProtocol.KEY, door));
         s.reports().drain();
         handBackAfter(drain.moveAfterMillis());
-        return stoppedIfIdle(s, draining(s));
+        return leaveIfIdle(s, draining(s));
     }
 
     private void handBackAfter(long millis) {
         timers.startSingleTimer(new HandBack(), Duration.ofMillis(Math.min(millis, HAND_BACK_MAX_MILLIS)));
     }
 
-    private static Behavior<Message> stoppedIfIdle(Serving s, Behavior<Message> otherwise) {
-        return s.streams().inEngine() == 0 ? Behaviors.stopped() : otherwise;
+    /** When nothing is at hand any more: hands over KV that is worth keeping, then stops. */
+    private Behavior<Message> leaveIfIdle(Serving s, Behavior<Message> otherwise) {
+        if (s.streams().inEngine() > 0) {
+            return otherwise;
+        }
+        if (s.plane().isEmpty()) {
+            return Behaviors.stopped();
+        }
+        context.pipeToSelf(
+                s.plane().get().handOver(HAND_OVER_MAX),
+                (blocks, failure) -> new HandedOver(failure == null ? blocks : 0));
+        return otherwise;
     }
 
     private static Behavior<Message> forget(Serving s, ActorRef<Void> gone) {
@@ -257,6 +297,7 @@ public final class Worker {
 
     private static Behavior<Message> stop(Serving s) {
         s.engine().stop();
+        s.plane().ifPresent(KvPlane::close);
         return Behaviors.same();
     }
 

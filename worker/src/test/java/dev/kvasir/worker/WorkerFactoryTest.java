@@ -95,6 +95,16 @@ class WorkerFactoryTest {
         assertThat(cachedTokens(worker, prompt)).isEqualTo(48);
     }
 
+    @Test
+    void routersNameBlocksAsTheEngineDoes() {
+        var model = loader("block-size = 8, num-kv-blocks = 40", Long.MAX_VALUE).call();
+        assertThat(model.settings().kvDtype()).isEqualTo(model.description().kvCacheDtype());
+        assertThat(model.settings().fingerprint()).isEqualTo(model.description().fingerprint());
+        assertThat(model.settings().limits().blockSize())
+                .isEqualTo(model.description().blockSize());
+        model.runner().close();
+    }
+
     private int cachedTokens(ActorRef<WorkerProtocol.Command> worker, int[] prompt) {
         var probe = kit.<Delivery>createTestProbe();
         var request =

@@ -4,6 +4,7 @@ import dev.kvasir.worker.runner.ModelRunner;
 import dev.kvasir.worker.runner.Sampler;
 import dev.kvasir.worker.runner.SequenceWork;
 import dev.kvasir.worker.runner.Step;
+import java.lang.foreign.MemorySegment;
 import java.util.function.ToLongFunction;
 
 /**
@@ -37,6 +38,21 @@ class KvMemory implements ModelRunner {
     @Override
     public void copyBlock(int from, int to) {
         blocks[to] = blocks[from].clone();
+    }
+
+    @Override
+    public long blockBytes() {
+        return (long) blockSize * Long.BYTES;
+    }
+
+    @Override
+    public void readBlock(int block, MemorySegment to) {
+        MemorySegment.copy(MemorySegment.ofArray(blocks[block]), 0, to, 0, blockBytes());
+    }
+
+    @Override
+    public void writeBlock(int block, MemorySegment from) {
+        MemorySegment.copy(from, 0, MemorySegment.ofArray(blocks[block]), 0, blockBytes());
     }
 
     @Override

@@ -23,6 +23,10 @@ public final class PrefixCache {
     private final Map<BlockHash, Integer> blockByHash;
     private final @Nullable BlockHash[] hashByBlock;
     private final @Nullable BlockHash[] parentByBlock;
+    private final @Nullable BlockHash[] firstByBlock;
+    private final int[] depthByBlock;
+    private final int[] usesByBlock;
+    private BlockListener listener = BlockListener.NONE;
     private long queriedTokens;
     private long hitTokens;
     private long evictions;
@@ -32,6 +36,14 @@ public final class PrefixCache {
         this.blockByHash = HashMap.newHashMap(pool.capacity());
         this.hashByBlock = new BlockHash[pool.capacity()];
         this.parentByBlock = new BlockHash[pool.capacity()];
+        this.firstByBlock = new BlockHash[pool.capacity()];
+        this.depthByBlock = new int[pool.capacity()];
+        this.usesByBlock = new int[pool.capacity()];
+    }
+
+    /** Is told of each block that becomes known or is forgotten from now on. */
+    public void listen(BlockListener next) {
+        listener = next;
     }
 
     public BlockPool pool() {
@@ -57,8 +69,16 @@ public final class PrefixCache {
         return block;
     }
 
-    /** Makes the first {@code count} blocks of a chain, all known, the first entries of an empty table. */
+    /** Makes the first {@code count} blocks of a chain, all known, the first entries of an empty table, and counts that use. */
     public void attach(HashChain chain, int count, BlockTable table) {
+        hold(chain, count, table);
+        for (int i = 0; i < count; i++) {
+            usesByBlock[table.get(i)]++;
+        }
+    }
+
+    /** The same, for a table that only keeps the blocks from going. */
+    public void hold(HashChain chain, int count, BlockTable table) {
         if (table.size() != 0) {
             throw new IllegalStateException("a table of " + table.size() + " entries takes no prefix");
         }
@@ -109,7 +129,11 @@ public final class PrefixCache {
         if (known == null) {
             hashByBlock[own] = hash;
             parentByBlock[own] = chain.parent(index);
+            firstByBlock[own] = chain.get(0);
+            depthByBlock[own] = index;
+            usesByBlock[own] = 0;
             pool.keep(own);
+            listener.stored(own);
         } else if (known != own) {
             pool.retain(known);
             table.replace(index, known);
@@ -154,17 +178,32 @@ public final class PrefixCache {
         return blockByHash.size();
     }
 
-    @Nullable
-    BlockHash hash(int block) {
+    /** The name of a block; null where it is not known. */
+    public @Nullable BlockHash hash(int block) {
         return hashByBlock[block];
     }
 
-    @Nullable
-    BlockHash parent(int block) {
+    /** The name of the block before it, or the chain's root; null where the block is not known. */
+    public @Nullable BlockHash parent(int block) {
         return parentByBlock[block];
     }
 
-    boolean knows(BlockHash hash) {
+    /** The name of the first block of its chain; null where the block is not known. */
+    public @Nullable BlockHash first(int block) {
+        return firstByBlock[block];
+    }
+
+    /** Blocks before it in its chain. */
+    public int depth(int block) {
+        return depthByBlock[block];
+    }
+
+    /** How often a known block was found and used again. */
+    public int uses(int block) {
+        return usesByBlock[block];
+    }
+
+    public boolean knows(BlockHash hash) {
         return blockByHash.containsKey(hash);
     }
 
@@ -177,9 +216,11 @@ public final class PrefixCache {
 
     private void evict() {
         int block = pool.evict();
+        listener.evicting(block);
         blockByHash.remove(hashByBlock[block]);
         hashByBlock[block] = null;
         parentByBlock[block] = null;
+        firstByBlock[block] = null;
         evictions++;
     }
 }

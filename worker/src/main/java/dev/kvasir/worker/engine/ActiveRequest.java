@@ -3,6 +3,7 @@ package dev.kvasir.worker.engine;
 import dev.kvasir.protocol.Attempt;
 import dev.kvasir.protocol.Continuation;
 import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.KvSource;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.protocol.ScoredToken;
@@ -24,6 +25,7 @@ public final class ActiveRequest {
     private final GenerationRequest request;
     private final Continuation continuation;
     private final StreamSink sink;
+    private final List<KvSource> sources;
     private final long deadlineNanos;
     private final AtomicInteger cancelled = new AtomicInteger();
 
@@ -36,15 +38,26 @@ public final class ActiveRequest {
 
     /** @param deadlineNanos on the engine's clock, or {@link #NO_DEADLINE} */
     public ActiveRequest(GenerationRequest request, long deadlineNanos, StreamSink sink) {
-        this(request, Continuation.fresh(Attempt.FIRST), deadlineNanos, sink);
+        this(request, Continuation.fresh(Attempt.FIRST), deadlineNanos, sink, List.of());
     }
 
     /** @param continuation where the request goes on */
     public ActiveRequest(GenerationRequest request, Continuation continuation, long deadlineNanos, StreamSink sink) {
+        this(request, continuation, deadlineNanos, sink, List.of());
+    }
+
+    /** The same, where others are said to have KV blocks of the prompt. */
+    public ActiveRequest(
+            GenerationRequest request,
+            Continuation continuation,
+            long deadlineNanos,
+            StreamSink sink,
+            List<KvSource> sources) {
         this.request = request;
         this.continuation = continuation;
         this.deadlineNanos = deadlineNanos;
         this.sink = sink;
+        this.sources = List.copyOf(sources);
     }
 
     /** Gives up all outputs. */
@@ -108,6 +121,10 @@ public final class ActiveRequest {
 
     public RequestId id() {
         return request.id();
+    }
+
+    List<KvSource> sources() {
+        return sources;
     }
 
     StreamSink sink() {

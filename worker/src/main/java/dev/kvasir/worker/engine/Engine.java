@@ -19,6 +19,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class Engine {
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
+    private static final int TASKS_MAX = 1024;
+    private static final long PULL_POLL_NANOS = 5_000_000;
 
     private static final long BETWEEN_STEPS = Long.MIN_VALUE;
 
@@ -28,6 +30,7 @@ public final class Engine {
     private final LongSupplier clock;
     private final Consumer<Throwable> broken;
     private final ArrayBlockingQueue<ActiveRequest> submitted;
+    private final ArrayBlockingQueue<Consumer<EngineCore>> tasks = new ArrayBlockingQueue<>(TASKS_MAX);
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Thread thread;
     private final Object gate = new Object();
@@ -84,6 +87,17 @@ public final class Engine {
         }
     }
 
+    /** Has the engine's thread run a short task between two steps; false where it has too many already, or has ended. */
+    public boolean execute(Consumer<EngineCore> task) {
+        synchronized (gate) {
+            if (closed || !tasks.offer(task)) {
+                return false;
+            }
+        }
+        LockSupport.unpark(thread);
+        return true;
+    }
+
     /** As of the last step. */
     public EngineLoad load() {
         return load;
@@ -115,6 +129,9 @@ public final class Engine {
                 } else {
                     step();
                     publishLoad();
+                    if (core.waitsForPulls() && submitted.isEmpty() && tasks.isEmpty()) {
+                        LockSupport.parkNanos(this, PULL_POLL_NANOS);
+                    }
                 }
             }
             end(FailureKind.UNAVAILABLE, "the worker stops");
@@ -143,13 +160,19 @@ public final class Engine {
             core.submit(request, clock.getAsLong());
             some = true;
         }
+        Consumer<EngineCore> task;
+        while ((task = tasks.poll()) != null) {
+            task.accept(core);
+            some = true;
+        }
         if (some) {
+            core.flushShared();
             publishLoad();
         }
     }
 
     private void park() {
-        while (submitted.isEmpty() && !stopping) {
+        while (submitted.isEmpty() && tasks.isEmpty() && !stopping) {
             LockSupport.park(this);
         }
     }

@@ -32,6 +32,8 @@ public final class EngineCore {
     private final EngineSettings settings;
     private final ModelRunner runner;
     private final EngineObserver observer;
+    private final SharedBlocks shared;
+    private final Fetching fetching;
     private final PrefixCache cache;
     private final Intake intake;
     private final Queues queues = new Queues();
@@ -43,14 +45,24 @@ public final class EngineCore {
     private final List<ActiveRequest> live = new ArrayList<>();
     private final Map<Sequence, ActiveRequest> owners = new HashMap<>();
     private final Throughput throughput = new Throughput();
+    private final PrefillSpeed prefillSpeed = new PrefillSpeed();
     private int generated;
 
+    /** An engine whose blocks nobody else hears of. */
     public EngineCore(EngineSettings settings, ModelRunner runner, EngineObserver observer) {
+        this(settings, runner, observer, new SharedBlocks(() -> {}), Puller.NONE);
+    }
+
+    public EngineCore(
+            EngineSettings settings, ModelRunner runner, EngineObserver observer, SharedBlocks shared, Puller puller) {
         this.settings = settings;
         this.runner = runner;
         this.observer = observer;
+        this.shared = shared;
         int blockSize = settings.limits().blockSize();
         cache = new PrefixCache(new BlockPool(runner.blockCount()));
+        shared.join(cache, runner);
+        fetching = new Fetching(shared, puller, queues, cache, settings.limits());
         intake = new Intake(settings, runner);
         scheduler = new Scheduler(settings.limits(), cache);
         applier = new PlanApplier(queues, cache, runner, blockSize);
@@ -78,9 +90,11 @@ public final class EngineCore {
         }
         active.queued(outputs, nowNanos);
         live.add(active);
+        long ahead = active.sources().isEmpty() ? 0 : tokensInFlight();
         for (var output : outputs) {
             if (owners.put(output.sequence(), active) == null) {
                 queues.add(output.sequence());
+                fetching.queued(output.sequence(), active.sources(), prefillSpeed.tokensPerSecond(), ahead);
             }
         }
         active.sink().publish(new StreamEvent.Accepted(active.id(), settings.incarnation()));
@@ -99,7 +113,12 @@ public final class EngineCore {
 
     /** Whether there is nothing to compute. */
     public boolean isIdle() {
-        return queues.isEmpty();
+        return queues.isEmpty() && fetching.isEmpty();
+    }
+
+    /** Whether all that is to be computed waits for blocks of others. */
+    public boolean waitsForPulls() {
+        return queues.isEmpty() && fetching.waitsForPulls();
     }
 
     /**
@@ -108,7 +127,9 @@ public final class EngineCore {
      */
     public void step(long nowNanos) {
         dropUnwanted(nowNanos);
+        fetching.arrange();
         if (queues.isEmpty()) {
+            prefillSpeed.paused();
             return;
         }
         var plan = scheduler.plan(queues);
@@ -130,7 +151,17 @@ public final class EngineCore {
             settle(plan.scheduled().get(i), step.get(i));
         }
         throughput.stepped(plan.tokenCount(), nowNanos);
+        prefillSpeed.stepped(plan.tokenCount(), nowNanos);
+        if (queues.isEmpty()) {
+            prefillSpeed.paused();
+        }
+        flushShared();
         observer.stepped(plan.tokenCount(), generated, plan.preempted().size());
+    }
+
+    /** Hands news of blocks over. */
+    public void flushShared() {
+        shared.flush();
     }
 
     private void noteStarts(StepPlan plan, long nowNanos) {
@@ -293,6 +324,7 @@ public final class EngineCore {
     private void remove(Sequence sequence) {
         owners.remove(sequence);
         cache.release(sequence.table());
+        fetching.forget(sequence);
         queues.finish(sequence);
     }
 
@@ -336,7 +368,16 @@ public final class EngineCore {
     public EngineLoad load() {
         var pool = cache.pool();
         return new EngineLoad(
-                queues.runningSeats(), queues.waitingSeats(), tokensInFlight(), pool.available(), pool.capacity());
+                queues.runningSeats(),
+                queues.waitingSeats() + fetching.seats(),
+                tokensInFlight(),
+                pool.available(),
+                pool.capacity());
+    }
+
+    /** What others hear and have of the blocks; of the engine's thread. */
+    public SharedBlocks shared() {
+        return shared;
     }
 
     /** For metrics and tests; of the engine's thread. */

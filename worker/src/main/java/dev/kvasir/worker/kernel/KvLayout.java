@@ -1,6 +1,7 @@
 package dev.kvasir.worker.kernel;
 
 import dev.kvasir.model.weights.DType;
+import java.lang.foreign.MemorySegment;
 
 /**
  * What one KV block holds: for each layer, keys and values of {@code blockSize} token slots.
@@ -12,6 +13,31 @@ import dev.kvasir.model.weights.DType;
  * @param keySize elements of one key head; values may differ (latent attention)
  */
 public record KvLayout(int layerCount, int kvHeadCount, int keySize, int valueSize, int blockSize, DType dtype) {
+    /** Names the order of a block's bytes; blocks of another version are not read. To be raised with every change of it. */
+    public static final int VERSION = 1;
+
+    /** Bytes of one block in one layer. */
+    public long bytesPerLayerBlock() {
+        return elementsPerLayerBlock() * dtype.bytes();
+    }
+
+    /** Copies a block between storage of {@code blockCount} blocks and a segment of its own. */
+    public void copyBlock(MemorySegment storage, int blockCount, int block, MemorySegment alone, boolean out) {
+        if (block < 0 || block >= blockCount || alone.byteSize() != bytesPerBlock()) {
+            throw new IllegalArgumentException("block %d of %d, %d bytes, does not fit a segment of %d bytes"
+                    .formatted(block, blockCount, bytesPerBlock(), alone.byteSize()));
+        }
+        long bytes = bytesPerLayerBlock();
+        for (int layer = 0; layer < layerCount; layer++) {
+            long at = ((long) layer * blockCount + block) * bytes;
+            if (out) {
+                MemorySegment.copy(storage, at, alone, layer * bytes, bytes);
+            } else {
+                MemorySegment.copy(alone, layer * bytes, storage, at, bytes);
+            }
+        }
+    }
+
     /** Bytes of one block over all layers. */
     public long bytesPerBlock() {
         return layerCount * elementsPerLayerBlock() * dtype.bytes();

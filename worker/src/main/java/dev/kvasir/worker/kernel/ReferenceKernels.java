@@ -37,6 +37,16 @@ public final class ReferenceKernels implements Kernels {
 
     private record HostKv(KvLayout layout, int blockCount, MemorySegment data) implements KvStorage {
         @Override
+        public void readBlock(int block, MemorySegment to) {
+            layout.copyBlock(data, blockCount, block, to, true);
+        }
+
+        @Override
+        public void writeBlock(int block, MemorySegment from) {
+            layout.copyBlock(data, blockCount, block, from, false);
+        }
+
+        @Override
         public long byteSize() {
             return data.byteSize();
         }

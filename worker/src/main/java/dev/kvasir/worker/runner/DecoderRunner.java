@@ -8,6 +8,7 @@ import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.PreparationProgress;
+import java.lang.foreign.MemorySegment;
 
 /**
  * Runs steps on a decoder: a step becomes a batch, the batch logits, the logits scores and tokens. Owns the KV content.
@@ -60,6 +61,21 @@ public final class DecoderRunner implements ModelRunner {
     @Override
     public void copyBlock(int from, int to) {
         kernels.copyBlock(kv, from, to);
+    }
+
+    @Override
+    public long blockBytes() {
+        return kv.layout().bytesPerBlock();
+    }
+
+    @Override
+    public void readBlock(int block, MemorySegment to) {
+        kv.readBlock(block, to);
+    }
+
+    @Override
+    public void writeBlock(int block, MemorySegment from) {
+        kv.writeBlock(block, from);
     }
 
     @Override

@@ -49,6 +49,11 @@ public final class Queues {
         waiting.add(sequence);
     }
 
+    /** A waiting sequence is set aside; the caller adds it again or finishes it. */
+    public void setAside(Sequence sequence) {
+        waiting.remove(sequence);
+    }
+
     /** A waiting sequence runs, with so many blocks from the cache. */
     public void start(Sequence sequence, int cachedBlocks, int blockSize) {
         sequence.start(cachedBlocks, blockSize);

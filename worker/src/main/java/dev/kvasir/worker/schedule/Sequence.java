@@ -153,7 +153,7 @@ public final class Sequence {
     }
 
     /** Most leading blocks that may come from the cache: at least one token is computed, to have its logits. */
-    int reusableBlocksMax(int blockSize) {
+    public int reusableBlocksMax(int blockSize) {
         return (scoresPrompt ? Math.min(scoredRows, tokenCount - 1) : tokenCount - 1) / blockSize;
     }
 

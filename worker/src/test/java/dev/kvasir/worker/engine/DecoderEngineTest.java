@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.kvasir.kvstore.block.BlockPool;
 import dev.kvasir.kvstore.block.BlockTable;
 import dev.kvasir.kvstore.block.PrefixCache;
+import dev.kvasir.kvstore.tier.BlockFormat;
+import dev.kvasir.kvstore.tier.MemoryTier;
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.LoadProgress;
@@ -169,6 +171,36 @@ class DecoderEngineTest {
             core.step(0);
         }
         return outputs;
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama-gqa", "mistral-window", "gemma2", "gpt2"})
+    void blocksThatWereCopiedToHostMemoryAndBackGiveTheSameTokens(String model) {
+        var random = new Random(12);
+        try (var paged = runner(model, 30, TOKENS_MAX);
+                var naive = runner(model, LENGTH_MAX / BLOCK_SIZE, LENGTH_MAX);
+                var tier = new MemoryTier(
+                        new BlockFormat("print", "f32", BLOCK_SIZE, 1, (int) paged.blockBytes()), 16 << 20)) {
+            var shared = new SharedBlocks(() -> {}, tier, new Keeping(1), Long.MAX_VALUE, SharedBlocks.Offering.NONE);
+            var core = new EngineCore(settings(), paged, new CountingObserver(), shared, Puller.NONE);
+            for (int i = 0; i < 24; i++) {
+                var request = request(i, random, paged.vocabularySize());
+                var sink = new RecordingSink();
+                core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink), i);
+                while (!core.isIdle()) {
+                    core.step(i);
+                }
+                for (int output = 0; output < request.sampling().n(); output++) {
+                    assertThat(sink.tokens.get(output))
+                            .as("%s, output %d", request.id(), output)
+                            .isEqualTo(alone(naive, request, output));
+                }
+            }
+            assertThat(shared.kept()).isPositive();
+            assertThat(shared.restored()).isPositive();
+            assertThat(core.cache().pool().used()).isZero();
+            assertThat(tier.inUse()).isZero();
+        }
     }
 
     private static EngineSettings settings() {

@@ -3,6 +3,7 @@ package dev.kvasir.worker.engine;
 import dev.kvasir.worker.runner.ModelRunner;
 import dev.kvasir.worker.runner.SequenceWork;
 import dev.kvasir.worker.runner.Step;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.concurrent.Semaphore;
 import org.jspecify.annotations.Nullable;
@@ -59,6 +60,21 @@ public final class StandInRunner implements ModelRunner {
     @Override
     public void copyBlock(int from, int to) {
         content[to] = content[from].clone();
+    }
+
+    @Override
+    public long blockBytes() {
+        return (long) blockSize * Integer.BYTES;
+    }
+
+    @Override
+    public void readBlock(int block, MemorySegment to) {
+        MemorySegment.copy(MemorySegment.ofArray(content[block]), 0, to, 0, blockBytes());
+    }
+
+    @Override
+    public void writeBlock(int block, MemorySegment from) {
+        MemorySegment.copy(from, 0, MemorySegment.ofArray(content[block]), 0, blockBytes());
     }
 
     @Override

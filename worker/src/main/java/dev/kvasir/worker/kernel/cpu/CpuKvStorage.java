@@ -15,6 +15,16 @@ record CpuKvStorage(KvLayout layout, int blockCount, long address, MemorySegment
         return data.byteSize();
     }
 
+    @Override
+    public void readBlock(int block, MemorySegment to) {
+        layout.copyBlock(data, blockCount, block, to, true);
+    }
+
+    @Override
+    public void writeBlock(int block, MemorySegment from) {
+        layout.copyBlock(data, blockCount, block, from, false);
+    }
+
     long keys(int layer, int block, int head) {
         return address
                 + layout.keyIndex(blockCount, layer, block, head)

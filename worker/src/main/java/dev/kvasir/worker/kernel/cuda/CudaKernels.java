@@ -294,7 +294,7 @@ public final class CudaKernels implements Kernels {
     public KvStorage allocateKv(KvLayout layout, int blockCount) {
         gpu.enter();
         long bytes = CudaKvStorage.byteSize(layout, blockCount);
-        var storage = new CudaKvStorage(layout, blockCount, arena.allocate(bytes));
+        var storage = new CudaKvStorage(layout, blockCount, arena.allocate(bytes), gpu);
         gpu.stream().clear(storage.address(), bytes);
         kv = storage;
         return storage;

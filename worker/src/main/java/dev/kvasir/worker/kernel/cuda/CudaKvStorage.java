@@ -1,10 +1,12 @@
 package dev.kvasir.worker.kernel.cuda;
 
+import dev.kvasir.worker.device.Gpu;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.KvStorage;
+import java.lang.foreign.MemorySegment;
 
 /** KV blocks in device memory; one more than there are, which rows that stand for nothing write to. */
-record CudaKvStorage(KvLayout layout, int blockCount, long address) implements KvStorage {
+record CudaKvStorage(KvLayout layout, int blockCount, long address, Gpu gpu) implements KvStorage {
     static long byteSize(KvLayout layout, int blockCount) {
         return layout.bytesPerBlock() * (blockCount + 1);
     }
@@ -12,6 +14,36 @@ record CudaKvStorage(KvLayout layout, int blockCount, long address) implements K
     @Override
     public long byteSize() {
         return byteSize(layout, blockCount);
+    }
+
+    @Override
+    public void readBlock(int block, MemorySegment to) {
+        long bytes = layout.bytesPerLayerBlock();
+        check(block, to);
+        gpu.enter();
+        for (int layer = 0; layer < layout.layerCount(); layer++) {
+            gpu.stream().copyToHost(to.address() + layer * bytes, block(layer, block), bytes);
+        }
+        gpu.stream().synchronize();
+    }
+
+    @Override
+    public void writeBlock(int block, MemorySegment from) {
+        long bytes = layout.bytesPerLayerBlock();
+        check(block, from);
+        gpu.enter();
+        for (int layer = 0; layer < layout.layerCount(); layer++) {
+            gpu.stream().copyToDevice(block(layer, block), from.address() + layer * bytes, bytes);
+        }
+        // The caller's memory may be given to another block next.
+        gpu.stream().synchronize();
+    }
+
+    private void check(int block, MemorySegment alone) {
+        if (block < 0 || block >= blockCount || alone.byteSize() != layout.bytesPerBlock()) {
+            throw new IllegalArgumentException("block %d of %d, %d bytes, does not fit a segment of %d bytes"
+                    .formatted(block, blockCount, layout.bytesPerBlock(), alone.byteSize()));
+        }
     }
 
     /** The block that belongs to no sequence. */

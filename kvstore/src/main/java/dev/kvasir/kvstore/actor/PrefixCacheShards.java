@@ -1,0 +1,61 @@
+package dev.kvasir.kvstore.actor;
+
+import dev.kvasir.kvstore.shard.IndexShard;
+import dev.kvasir.protocol.PrefixCacheProtocol.Command;
+import java.util.random.RandomGenerator;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.cluster.ClusterEvent;
+import org.apache.pekko.cluster.MemberStatus;
+import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
+import org.apache.pekko.cluster.sharding.typed.javadsl.Entity;
+import org.apache.pekko.cluster.sharding.typed.javadsl.EntityTypeKey;
+import org.apache.pekko.cluster.typed.Cluster;
+
+/**
+ * The way to the shards of the prefix index, wherever in the cluster they are. They live on members of the role {@code
+ * kvstore}; without one, nothing is sent.
+ */
+public final class PrefixCacheShards {
+    /** Role of members that hold shards. */
+    public static final String ROLE = "kvstore";
+
+    private static final EntityTypeKey<Command> KEY = EntityTypeKey.create(Command.class, "kvasir-prefix-cache");
+
+    private final ClusterSharding sharding;
+    private final Cluster cluster;
+
+    private PrefixCacheShards(ClusterSharding sharding, Cluster cluster) {
+        this.sharding = sharding;
+        this.cluster = cluster;
+    }
+
+    /** Makes this member able to reach shards and, where it has the role, to hold some. Once per actor system. */
+    public static PrefixCacheShards start(ActorSystem<?> system, IndexShard.Limits limits, RandomGenerator random) {
+        var sharding = ClusterSharding.get(system);
+        sharding.init(Entity.of(
+                        KEY,
+                        context -> PrefixCacheActor.create(
+                                context.getEntityId(), random.nextLong() | 1, limits, System::nanoTime))
+                .withRole(ROLE));
+        return new PrefixCacheShards(sharding, Cluster.get(system));
+    }
+
+    /** Whether some member holds shards; else messages to them would wait for one. */
+    public boolean exist() {
+        return hasMember(cluster.state());
+    }
+
+    private static boolean hasMember(ClusterEvent.CurrentClusterState state) {
+        for (var member : state.getMembers()) {
+            if (member.hasRole(ROLE) && member.status().equals(MemberStatus.up())) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Sends to a shard. The message may be lost. */
+    public void tell(String shard, Command command) {
+        sharding.entityRefFor(KEY, shard).tell(command);
+    }
+}

@@ -1,0 +1,88 @@
+package dev.kvasir.kvstore.store;
+
+import dev.kvasir.kvstore.tier.DiskTier;
+import io.prometheus.metrics.core.metrics.CounterWithCallback;
+import io.prometheus.metrics.core.metrics.GaugeWithCallback;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.util.function.ToDoubleFunction;
+
+/** What a kvstore measures. */
+final class KvStoreMetrics {
+    private KvStoreMetrics() {}
+
+    static void register(PrometheusRegistry registry, Store store) {
+        gauge(
+                registry,
+                "kvasir:kvstore_memory_blocks",
+                "KV blocks in memory.",
+                store,
+                pool -> pool.memory().size());
+        gauge(
+                registry,
+                "kvasir:kvstore_memory_blocks_max",
+                "KV blocks that fit into memory.",
+                store,
+                pool -> pool.memory().capacity());
+        counter(
+                registry,
+                "kvasir:kvstore_memory_evictions",
+                "KV blocks that memory had no room for.",
+                store,
+                pool -> pool.memory().evictions());
+        counter(
+                registry,
+                "kvasir:kvstore_memory_damaged",
+                "KV blocks in memory that did not fit their checksum.",
+                store,
+                pool -> pool.memory().damaged());
+        gauge(registry, "kvasir:kvstore_disk_blocks", "KV blocks on disk.", store, disk(DiskTier::size));
+        gauge(
+                registry,
+                "kvasir:kvstore_disk_off",
+                "1 while the disk tier has switched itself off.",
+                store,
+                disk(tier -> tier.isOff() ? 1 : 0));
+        counter(registry, "kvasir:kvstore_disk_switched_off", "Times that it did.", store, disk(DiskTier::switchedOff));
+        counter(
+                registry,
+                "kvasir:kvstore_disk_rejected",
+                "Files and blocks on disk that were torn, damaged or of another model.",
+                store,
+                disk(DiskTier::rejected));
+        counter(
+                registry,
+                "kvasir:kvstore_disk_dropped",
+                "KV blocks that the disk could not keep up with.",
+                store,
+                disk(DiskTier::dropped));
+    }
+
+    private static ToDoubleFunction<Pool> disk(ToDoubleFunction<DiskTier> value) {
+        return pool -> {
+            var disk = pool.disk();
+            return disk == null ? 0 : value.applyAsDouble(disk);
+        };
+    }
+
+    private static void gauge(
+            PrometheusRegistry registry, String name, String help, Store store, ToDoubleFunction<Pool> value) {
+        GaugeWithCallback.builder()
+                .name(name)
+                .help(help)
+                .callback(callback -> callback.call(sum(store, value)))
+                .register(registry);
+    }
+
+    private static void counter(
+            PrometheusRegistry registry, String name, String help, Store store, ToDoubleFunction<Pool> value) {
+        CounterWithCallback.builder()
+                .name(name)
+                .help(help)
+                .callback(callback -> callback.call(sum(store, value)))
+                .register(registry);
+    }
+
+    private static double sum(Store store, ToDoubleFunction<Pool> value) {
+        return store.pools().stream().mapToDouble(value).sum();
+    }
+}

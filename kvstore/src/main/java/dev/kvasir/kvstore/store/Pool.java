@@ -1,0 +1,132 @@
+package dev.kvasir.kvstore.store;
+
+import dev.kvasir.kvstore.actor.HolderActor;
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.shard.BlockFeed;
+import dev.kvasir.kvstore.shard.BlockNews;
+import dev.kvasir.kvstore.shard.ShardName;
+import dev.kvasir.kvstore.tier.BlockFormat;
+import dev.kvasir.kvstore.tier.DiskTier;
+import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.kvstore.tier.StoredBlock;
+import dev.kvasir.protocol.PrefixCacheProtocol.Tier;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** The blocks of one format in a kvstore: memory, and behind it disk, where blocks go that memory has no room for. */
+final class Pool implements HolderActor.Owner, AutoCloseable {
+    private final BlockFormat format;
+    private final MemoryTier memory;
+    private final TierNews news = new TierNews(this::all);
+    private volatile @Nullable DiskTier disk;
+
+    Pool(BlockFormat format, long memoryBytes, Function<DiskTier.Listener, Optional<DiskTier>> makeDisk) {
+        this.format = format;
+        this.memory = new MemoryTier(format, memoryBytes);
+        memory.listen(new MemoryTier.Listener() {
+            @Override
+            public void stored(StoredBlock block) {
+                news.tell(true, Tier.HOST, block);
+            }
+
+            @Override
+            public void evicted(StoredBlock block, MemorySegment bytes) {
+                var behind = disk;
+                if (behind != null) {
+                    behind.offer(block, bytes);
+                }
+                news.tell(false, Tier.HOST, block);
+            }
+        });
+        disk = makeDisk.apply(new DiskTier.Listener() {
+                    @Override
+                    public void stored(StoredBlock block) {
+                        news.tell(true, Tier.DISK, block);
+                    }
+
+                    @Override
+                    public void evicted(StoredBlock block) {
+                        news.tell(false, Tier.DISK, block);
+                    }
+                })
+                .orElse(null);
+    }
+
+    /** Name of the pool in the prefix index. */
+    String name() {
+        return ShardName.pool(format.fingerprint(), format.kvDtype(), format.blockSize());
+    }
+
+    MemoryTier memory() {
+        return memory;
+    }
+
+    @Nullable
+    DiskTier disk() {
+        return disk;
+    }
+
+    /** Reads blocks that are on disk alone into memory. */
+    void bring(List<BlockHash> hashes) {
+        var from = disk;
+        if (from == null) {
+            return;
+        }
+        for (var hash : hashes) {
+            if (!memory.contains(hash) && from.contains(hash) && !bring(hash, from)) {
+                return;
+            }
+        }
+    }
+
+    private boolean bring(BlockHash hash, DiskTier from) {
+        var reservation = memory.reserve();
+        if (reservation == null) {
+            return false;
+        }
+        var block = from.read(hash, reservation.bytes());
+        if (block == null) {
+            reservation.abandon();
+            return false;
+        }
+        reservation.publish(block);
+        return true;
+    }
+
+    @Override
+    public BlockFeed.@Nullable Batch poll() {
+        return news.poll();
+    }
+
+    @Override
+    public void tellAnewIfLost() {
+        // The next poll does.
+    }
+
+    private List<BlockNews> all() {
+        var all = new ArrayList<BlockNews>();
+        memory.blocks().forEach(block -> all.add(news(Tier.HOST, block)));
+        var behind = disk;
+        if (behind != null) {
+            behind.blocks().forEach(block -> all.add(news(Tier.DISK, block)));
+        }
+        return all;
+    }
+
+    private static BlockNews news(Tier tier, StoredBlock block) {
+        return new BlockNews(true, tier, block.first(), block.parent(), block.hash());
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+        var behind = disk;
+        if (behind != null) {
+            behind.close();
+        }
+    }
+}

@@ -1,0 +1,64 @@
+package dev.kvasir.kvstore.tier;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/** A file of bytes at positions. An interface, so that tests can have one that fails, is slow, or is full. */
+public interface BlockFile extends AutoCloseable {
+    /** Opens files. */
+    interface Opener {
+        BlockFile open(Path path) throws IOException;
+    }
+
+    long size() throws IOException;
+
+    /** Reads until {@code to} is full; false where the file ends before. */
+    boolean read(ByteBuffer to, long at) throws IOException;
+
+    /** Writes all of {@code from}. */
+    void write(ByteBuffer from, long at) throws IOException;
+
+    @Override
+    void close() throws IOException;
+
+    /** A file of the file system, made where it is not there. */
+    static BlockFile open(Path path) throws IOException {
+        var channel =
+                FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        return new BlockFile() {
+            @Override
+            public long size() throws IOException {
+                return channel.size();
+            }
+
+            @Override
+            public boolean read(ByteBuffer to, long at) throws IOException {
+                long position = at;
+                while (to.hasRemaining()) {
+                    int count = channel.read(to, position);
+                    if (count < 0) {
+                        return false;
+                    }
+                    position += count;
+                }
+                return true;
+            }
+
+            @Override
+            public void write(ByteBuffer from, long at) throws IOException {
+                long position = at;
+                while (from.hasRemaining()) {
+                    position += channel.write(from, position);
+                }
+            }
+
+            @Override
+            public void close() throws IOException {
+                channel.close();
+            }
+        };
+    }
+}

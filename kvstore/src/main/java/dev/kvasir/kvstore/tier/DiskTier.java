@@ -1,0 +1,457 @@
+package dev.kvasir.kvstore.tier;
+
+import dev.kvasir.kvstore.hash.BlockHash;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Blocks of one format in a file of fixed size, which outlive the process. One thread writes; what it cannot keep up with
+ * is not kept. Nothing that is read is believed before its header and checksum were found right, so that a torn write, a
+ * flipped bit, another model's file or an old version cost a block and no more. A disk that fails, is full or slow switches
+ * itself off, says why, and is tried again later; everything else goes on without it. Thread-safe.
+ *
+ * <pre>
+ * 4096 bytes   magic, checksum, text of the format
+ * then slots   header (80 bytes, {@link FrameHeader}), the block's bytes, up to a multiple of 4096
+ * </pre>
+ */
+public final class DiskTier implements AutoCloseable {
+    /** Told of blocks that can be read now, or no longer. */
+    public interface Listener {
+        void stored(StoredBlock block);
+
+        void evicted(StoredBlock block);
+    }
+
+    /**
+     * Bounds.
+     *
+     * @param bytesMax of the file
+     * @param slow operations that take longer are slow
+     * @param pauseNanos after which a disk that was switched off is tried again, the first time
+     */
+    public record Limits(long bytesMax, long slow, long pauseNanos) {}
+
+    private static final Logger LOG = LoggerFactory.getLogger(DiskTier.class);
+    private static final int PAGE = 4096;
+    private static final int MAGIC = 0x4B564431;
+    private static final int WRITES_WAITING_MAX = 64;
+
+    /** A block on its way to disk; the bytes are a copy. */
+    private static final class Write {
+        private final StoredBlock block;
+        private final byte[] bytes;
+
+        Write(StoredBlock block, byte[] bytes) {
+            this.block = block;
+            this.bytes = bytes;
+        }
+
+        StoredBlock block() {
+            return block;
+        }
+    }
+
+    private final BlockFormat format;
+    private final Path path;
+    private final BlockFile.Opener opener;
+    private final LongSupplier clock;
+    private final Listener listener;
+    private final int slots;
+    private final int stride;
+    private final DiskHealth health;
+    private final ArrayBlockingQueue<Write> writes = new ArrayBlockingQueue<>(WRITES_WAITING_MAX);
+    private final AtomicLong rejected = new AtomicLong();
+    private final AtomicLong switchedOff = new AtomicLong();
+    private final AtomicLong dropped = new AtomicLong();
+    private final Thread writer;
+    private TierIndex index = new TierIndex();
+    private List<Integer> free = new ArrayList<>();
+    private @Nullable BlockFile file;
+    private volatile boolean closed;
+
+    /**
+     * Opens the file of a format in {@code folder}, and takes up what is sound in it.
+     *
+     * @param clock nanoseconds, monotonic
+     */
+    public DiskTier(
+            BlockFormat format,
+            Path folder,
+            BlockFile.Opener opener,
+            Limits limits,
+            LongSupplier clock,
+            Listener listener) {
+        this.format = format;
+        this.path = folder.resolve("blocks-%08x.kv".formatted(FrameHeader.digest(format)));
+        this.opener = opener;
+        this.clock = clock;
+        this.listener = listener;
+        this.stride = Math.ceilDiv(FrameHeader.BYTES + format.blockBytes(), PAGE) * PAGE;
+        this.slots = (int) Math.min((limits.bytesMax() - PAGE) / stride, Integer.MAX_VALUE);
+        this.health = new DiskHealth(limits.slow(), limits.pauseNanos());
+        synchronized (this) {
+            open();
+        }
+        this.writer = Thread.ofPlatform().name("kvasir-disk").daemon().start(this::writeAll);
+    }
+
+    private void open() {
+        try {
+            Files.createDirectories(path.toAbsolutePath().getParent());
+            var opened = opener.open(path);
+            file = opened;
+            index = new TierIndex();
+            free = new ArrayList<>();
+            if (hasOwnTitle(opened)) {
+                takeUp(opened);
+            } else {
+                if (opened.size() > 0) {
+                    rejected.incrementAndGet();
+                    LOG.warn("{} is not a file of blocks of this model and version; it is overwritten", path);
+                }
+                opened.write(title(), 0);
+                for (int slot = slots - 1; slot >= 0; slot--) {
+                    free.add(slot);
+                }
+            }
+        } catch (IOException | UncheckedIOException e) {
+            switchOff("it cannot be opened: " + e.getMessage());
+        }
+    }
+
+    private ByteBuffer title() {
+        var title = ByteBuffer.allocate(PAGE);
+        var text = String.join(
+                        "\n",
+                        format.fingerprint(),
+                        format.kvDtype(),
+                        String.valueOf(format.blockSize()),
+                        String.valueOf(format.layoutVersion()),
+                        String.valueOf(format.blockBytes()))
+                .getBytes(StandardCharsets.UTF_8);
+        title.putInt(MAGIC)
+                .putInt(FrameHeader.digest(format))
+                .putInt(text.length)
+                .put(text);
+        return title.position(0);
+    }
+
+    /** Formats of the files in a folder, as far as their titles can be read. */
+    public static List<BlockFormat> formats(Path folder) {
+        var formats = new ArrayList<BlockFormat>();
+        try (var files = Files.newDirectoryStream(folder, "blocks-*.kv")) {
+            for (var path : files) {
+                try (var file = BlockFile.open(path)) {
+                    formatOf(file).ifPresent(formats::add);
+                }
+            }
+        } catch (IOException e) {
+            LOG.debug("No files of blocks in {}", folder, e);
+        }
+        return formats;
+    }
+
+    private static Optional<BlockFormat> formatOf(BlockFile file) throws IOException {
+        var title = ByteBuffer.allocate(PAGE);
+        if (!file.read(title, 0) || title.getInt(0) != MAGIC) {
+            return Optional.empty();
+        }
+        int length = title.getInt(2 * Integer.BYTES);
+        if (length < 1 || length > PAGE - 3 * Integer.BYTES) {
+            return Optional.empty();
+        }
+        var text = new byte[length];
+        title.get(3 * Integer.BYTES, text);
+        var fields = new String(text, StandardCharsets.UTF_8).lines().toList();
+        if (fields.size() != 5) {
+            return Optional.empty();
+        }
+        try {
+            var format = new BlockFormat(
+                    fields.get(0),
+                    fields.get(1),
+                    Integer.parseInt(fields.get(2)),
+                    Integer.parseInt(fields.get(3)),
+                    Integer.parseInt(fields.get(4)));
+            return FrameHeader.digest(format) == title.getInt(Integer.BYTES) ? Optional.of(format) : Optional.empty();
+        } catch (IllegalArgumentException e) {
+            LOG.debug("A file's title names no format", e);
+            return Optional.empty();
+        }
+    }
+
+    private boolean hasOwnTitle(BlockFile of) throws IOException {
+        var title = ByteBuffer.allocate(PAGE);
+        return of.read(title, 0) && title.flip().equals(title());
+    }
+
+    private void takeUp(BlockFile from) throws IOException {
+        var bytes = ByteBuffer.allocate(FrameHeader.BYTES);
+        for (int slot = slots - 1; slot >= 0; slot--) {
+            bytes.clear();
+            var header = from.read(bytes, at(slot)) ? FrameHeader.read(bytes.flip()) : null;
+            if (header != null && isOwn(header) && index.get(header.block().hash()) == null) {
+                index.add(header.block(), slot);
+                listener.stored(header.block());
+            } else {
+                if (header != null) {
+                    rejected.incrementAndGet();
+                }
+                free.add(slot);
+            }
+        }
+        LOG.info("{} has {} blocks", path, index.size());
+    }
+
+    private boolean isOwn(FrameHeader header) {
+        return header.formatDigest() == FrameHeader.digest(format) && header.length() == format.blockBytes();
+    }
+
+    private long at(int slot) {
+        return PAGE + (long) slot * stride;
+    }
+
+    /** Keeps a block, some time later, if the disk can. The bytes are copied. */
+    public void offer(StoredBlock block, MemorySegment bytes) {
+        synchronized (this) {
+            if (file == null || health.isOff() || slots == 0 || index.get(block.hash()) != null) {
+                return;
+            }
+        }
+        if (writes.remainingCapacity() == 0 || !writes.offer(new Write(block, bytes.toArray(ValueLayout.JAVA_BYTE)))) {
+            dropped.incrementAndGet();
+        }
+    }
+
+    private void writeAll() {
+        while (!closed) {
+            try {
+                var write = writes.poll(200, TimeUnit.MILLISECONDS);
+                if (write != null) {
+                    write(write);
+                }
+                tryAgain();
+            } catch (InterruptedException _) {
+                Thread.currentThread().interrupt();
+                return;
+            }
+        }
+    }
+
+    private void write(Write write) {
+        int slot;
+        BlockFile to;
+        synchronized (this) {
+            to = file;
+            if (to == null || health.isOff() || index.get(write.block().hash()) != null) {
+                return;
+            }
+            slot = takeSlot();
+            if (slot < 0) {
+                return;
+            }
+        }
+        var bytes = ByteBuffer.allocate(FrameHeader.BYTES + format.blockBytes());
+        bytes.put(new FrameHeader(FrameHeader.digest(format), 0, write.block(), format.blockBytes()).bytes());
+        bytes.put(write.bytes).flip();
+        long start = clock.getAsLong();
+        try {
+            to.write(bytes, at(slot));
+            synchronized (this) {
+                index.add(write.block(), slot);
+                listener.stored(write.block());
+                measured(start);
+            }
+        } catch (IOException e) {
+            synchronized (this) {
+                free.add(slot);
+                switchOff("writing failed: " + e.getMessage());
+            }
+        }
+    }
+
+    private int takeSlot() {
+        if (!free.isEmpty()) {
+            return free.removeLast();
+        }
+        var entry = index.evict();
+        if (entry == null) {
+            return -1;
+        }
+        listener.evicted(entry.block());
+        return entry.slot();
+    }
+
+    private void measured(long start) {
+        long now = clock.getAsLong();
+        if (health.succeeded(now - start, now)) {
+            switchOff(health.reason());
+        }
+    }
+
+    private void switchOff(String why) {
+        if (!health.isOff() || !health.reason().equals(why)) {
+            health.failed(why, clock.getAsLong());
+        }
+        switchedOff.incrementAndGet();
+        LOG.error(
+                "The disk tier {} is switched off: {}. Serving goes on without it; it is tried again later", path, why);
+        index.entries().forEach(entry -> listener.evicted(entry.block()));
+        index = new TierIndex();
+        writes.clear();
+        closeFile();
+    }
+
+    private void closeFile() {
+        var old = file;
+        file = null;
+        if (old != null) {
+            try {
+                old.close();
+            } catch (IOException e) {
+                LOG.debug("{} did not close", path, e);
+            }
+        }
+    }
+
+    private synchronized void tryAgain() {
+        if (health.mayTryAgain(clock.getAsLong())) {
+            health.on();
+            open();
+            if (!health.isOff()) {
+                LOG.info("The disk tier {} is on again", path);
+            }
+        }
+    }
+
+    public synchronized boolean contains(BlockHash hash) {
+        return index.get(hash) != null;
+    }
+
+    /** Reads a block into {@code to}, verified; null where it is not there, or not sound, which is then forgotten. */
+    public @Nullable StoredBlock read(BlockHash hash, MemorySegment to) {
+        TierIndex.Entry entry;
+        BlockFile from;
+        synchronized (this) {
+            entry = index.get(hash);
+            from = file;
+            if (entry == null || from == null) {
+                return null;
+            }
+            index.touch(entry);
+            index.pin(entry);
+        }
+        var bytes = ByteBuffer.allocate(FrameHeader.BYTES + format.blockBytes());
+        long start = clock.getAsLong();
+        boolean sound = false;
+        try {
+            sound = from.read(bytes, at(entry.slot())) && isSound(bytes.flip(), entry.block(), to);
+            synchronized (this) {
+                measured(start);
+            }
+        } catch (IOException e) {
+            synchronized (this) {
+                switchOff("reading failed: " + e.getMessage());
+            }
+        }
+        return release(entry, sound) ? entry.block() : null;
+    }
+
+    private boolean isSound(ByteBuffer bytes, StoredBlock wanted, MemorySegment to) {
+        var header = FrameHeader.read(bytes);
+        if (header == null || !isOwn(header) || !header.block().equals(wanted)) {
+            return false;
+        }
+        MemorySegment.copy(MemorySegment.ofBuffer(bytes), 0, to, 0, format.blockBytes());
+        return Checksum.of(to) == wanted.checksum();
+    }
+
+    private synchronized boolean release(TierIndex.Entry entry, boolean sound) {
+        if (index.get(entry.block().hash()) != entry) {
+            return sound; // The tier was switched off meanwhile.
+        }
+        index.unpin(entry);
+        if (!sound) {
+            rejected.incrementAndGet();
+            index.unlist(entry);
+            free.add(entry.slot());
+            listener.evicted(entry.block());
+        }
+        return sound;
+    }
+
+    /** All blocks that can be read. */
+    public synchronized List<StoredBlock> blocks() {
+        var blocks = new ArrayList<StoredBlock>();
+        index.entries().forEach(entry -> blocks.add(entry.block()));
+        return blocks;
+    }
+
+    public synchronized int size() {
+        return index.size();
+    }
+
+    /** Blocks that fit. */
+    public int capacity() {
+        return slots;
+    }
+
+    public synchronized boolean isOff() {
+        return health.isOff();
+    }
+
+    /** Why it is off; empty where it is not. */
+    public synchronized String reason() {
+        return health.reason();
+    }
+
+    /** Blocks and files that were not believed. */
+    public long rejected() {
+        return rejected.get();
+    }
+
+    /** How often the tier switched itself off. */
+    public long switchedOff() {
+        return switchedOff.get();
+    }
+
+    /** Blocks that the disk could not keep up with. */
+    public long dropped() {
+        return dropped.get();
+    }
+
+    /** Writes that wait, for tests. */
+    int waiting() {
+        return writes.size();
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        try {
+            writer.join(TimeUnit.SECONDS.toMillis(5));
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+        synchronized (this) {
+            closeFile();
+        }
+    }
+}

@@ -1,0 +1,15 @@
+package dev.kvasir.kvstore.tier;
+
+import dev.kvasir.kvstore.hash.BlockHash;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which block a copy is of, and how to tell that it is whole.
+ *
+ * @param first hash of the chain's first block
+ * @param parent hash of the block before it; null for a chain's first
+ * @param depth blocks before it in its chain
+ * @param checksum of its bytes, see {@link Checksum}
+ */
+public record StoredBlock(
+        BlockHash hash, BlockHash first, @Nullable BlockHash parent, int depth, int checksum) {}

@@ -1,0 +1,49 @@
+package dev.kvasir.kvstore.transfer;
+
+/**
+ * Whether pulling KV blocks beats computing them, from what pulls took so far. Pure; a pull's time is its set-up, until the
+ * first block is there, and its bytes at the bandwidth seen, shared with other pulls. Not thread-safe.
+ */
+public final class PullEstimate {
+    /** Pulls must be clearly better: they also cost others something. */
+    private static final double MARGIN = 0.8;
+
+    private static final double WEIGHT = 1 / 4.0;
+    private static final double FIRST_SETUP_SECONDS = 0.003;
+    private static final double FIRST_BYTES_PER_SECOND = 500e6;
+
+    private double setupSeconds = FIRST_SETUP_SECONDS;
+    private double bytesPerSecond = FIRST_BYTES_PER_SECOND;
+
+    /**
+     * A pull has ended.
+     *
+     * @param bytes after the first block
+     * @param setupNanos from its begin until the first block was there; of a pull that brought nothing, until its end
+     * @param streamNanos from the first block to the last
+     */
+    public void observe(long bytes, long setupNanos, long streamNanos) {
+        setupSeconds += WEIGHT * (setupNanos * 1e-9 - setupSeconds);
+        if (bytes > 0 && streamNanos > 0) {
+            bytesPerSecond += WEIGHT * (bytes * 1e9 / streamNanos - bytesPerSecond);
+        }
+    }
+
+    /** How long a pull of so many bytes takes beside {@code others}. */
+    public double seconds(long bytes, int others) {
+        return setupSeconds + bytes * (1.0 + others) / bytesPerSecond;
+    }
+
+    /**
+     * Whether to pull.
+     *
+     * @param others pulls under way
+     * @param tokens that would be computed instead
+     * @param tokensPerSecond as prompts are computed; 0 where that is not known: then nothing has been computed yet, and
+     *     everything that others have is welcome
+     * @param tokensAhead to be computed before, while a pull would be under way
+     */
+    public boolean isWorth(long bytes, int others, long tokens, double tokensPerSecond, long tokensAhead) {
+        return tokensPerSecond == 0 || seconds(bytes, others) < MARGIN * (tokens + tokensAhead) / tokensPerSecond;
+    }
+}

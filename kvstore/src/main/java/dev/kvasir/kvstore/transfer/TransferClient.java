@@ -1,0 +1,124 @@
+package dev.kvasir.kvstore.transfer;
+
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.tier.BlockFormat;
+import dev.kvasir.kvstore.tier.FrameHeader;
+import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.v1.transfer.OfferRequest;
+import io.grpc.CallOptions;
+import io.grpc.ManagedChannel;
+import io.grpc.stub.ClientCalls;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** Pulls blocks from other members and offers them some. Thread-safe; bounded in transfers under way and in connections. */
+public final class TransferClient implements AutoCloseable {
+    private static final int CHANNELS_MAX = 256;
+
+    private final Function<String, ManagedChannel> connect;
+    private final Semaphore permits;
+    private final Map<String, ManagedChannel> channels = new LinkedHashMap<>(16, 0.75f, true);
+    private boolean closed;
+
+    /**
+     * A client without connections.
+     *
+     * @param connect makes a channel to host:port
+     * @param transfersMax that may be under way at a time
+     */
+    public TransferClient(Function<String, ManagedChannel> connect, int transfersMax) {
+        this.connect = connect;
+        this.permits = new Semaphore(transfersMax);
+    }
+
+    /**
+     * Begins to pull blocks into {@code tier}; null where too many transfers are under way.
+     *
+     * @param incarnation the life of the member that is meant
+     * @param hashes those of a chain in order
+     * @param sparse whether to go on after a block that the member does not have
+     */
+    public @Nullable Transfer pull(
+            String address,
+            long incarnation,
+            BlockFormat format,
+            List<BlockHash> hashes,
+            boolean sparse,
+            MemoryTier tier,
+            Duration timeout) {
+        if (!permits.tryAcquire()) {
+            return null;
+        }
+        var transfer = new Transfer(format, incarnation, hashes, sparse, tier, System::nanoTime);
+        transfer.whenEnded(permits::release);
+        try {
+            var call = channel(address)
+                    .newCall(
+                            TransferMethods.pull(transfer::land),
+                            CallOptions.DEFAULT
+                                    .withDeadlineAfter(timeout.toMillis(), TimeUnit.MILLISECONDS)
+                                    .withMaxInboundMessageSize(format.blockBytes() + FrameHeader.BYTES));
+            transfer.start(call, TransferMethods.request(format, incarnation, hashes, sparse));
+            return transfer;
+        } catch (RuntimeException e) {
+            permits.release();
+            throw e;
+        }
+    }
+
+    /**
+     * Offers blocks to a member, which pulls those that it wants; waits for that. Answers how many of them it holds.
+     *
+     * @param from host:port of this member's transfer service
+     */
+    public int offer(
+            String address,
+            String from,
+            long incarnation,
+            BlockFormat format,
+            List<BlockHash> hashes,
+            Duration timeout) {
+        var request = OfferRequest.newBuilder()
+                .setFormat(TransferMethods.write(format))
+                .setIncarnation(incarnation)
+                .setTransferAddress(from);
+        hashes.forEach(hash -> request.addHashes(hash.high()).addHashes(hash.low()));
+        var result = ClientCalls.blockingUnaryCall(
+                channel(address),
+                TransferMethods.offer(),
+                CallOptions.DEFAULT.withDeadlineAfter(timeout.toMillis(), TimeUnit.MILLISECONDS),
+                request.build());
+        return result.getHeld();
+    }
+
+    private ManagedChannel channel(String address) {
+        synchronized (channels) {
+            if (closed) {
+                throw new IllegalStateException("the transfer client is closed");
+            }
+            var channel = channels.computeIfAbsent(address, connect);
+            if (channels.size() > CHANNELS_MAX) {
+                Iterator<ManagedChannel> oldest = channels.values().iterator();
+                oldest.next().shutdown();
+                oldest.remove();
+            }
+            return channel;
+        }
+    }
+
+    @Override
+    public void close() {
+        synchronized (channels) {
+            closed = true;
+            channels.values().forEach(ManagedChannel::shutdownNow);
+            channels.clear();
+        }
+    }
+}

@@ -1,0 +1,69 @@
+package dev.kvasir.kvstore.transfer;
+
+import io.grpc.InsecureServerCredentials;
+import io.grpc.ManagedChannel;
+import io.grpc.Server;
+import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+
+/** The data plane's port. */
+public final class TransferServer implements AutoCloseable {
+    private static final int REQUEST_BYTES_MAX = 2 << 20;
+    private static final int WINDOW_BYTES = 4 << 20;
+    private static final int CALLS_MAX = 256;
+
+    private final Server server;
+    private final ExecutorService executor;
+
+    private TransferServer(Server server, ExecutorService executor) {
+        this.server = server;
+        this.executor = executor;
+    }
+
+    /** Listens on {@code host}; port 0 takes a free one. */
+    public static TransferServer start(String host, int port, TransferService service) {
+        var executor = Executors.newVirtualThreadPerTaskExecutor();
+        try {
+            var server = NettyServerBuilder.forAddress(
+                            new InetSocketAddress(host, port), InsecureServerCredentials.create())
+                    .executor(executor)
+                    .addService(service.definition())
+                    .maxInboundMessageSize(REQUEST_BYTES_MAX)
+                    .flowControlWindow(WINDOW_BYTES)
+                    .maxConcurrentCallsPerConnection(CALLS_MAX)
+                    .permitKeepAliveTime(10, TimeUnit.SECONDS)
+                    .permitKeepAliveWithoutCalls(true)
+                    .build()
+                    .start();
+            return new TransferServer(server, executor);
+        } catch (IOException e) {
+            executor.close();
+            throw new UncheckedIOException("cannot listen for KV transfer on %s:%d".formatted(host, port), e);
+        }
+    }
+
+    /** A channel to such a server of another member, host:port. */
+    public static ManagedChannel connect(String address) {
+        return NettyChannelBuilder.forTarget("dns:///" + address)
+                .usePlaintext()
+                .flowControlWindow(WINDOW_BYTES)
+                .keepAliveTime(15, TimeUnit.SECONDS)
+                .build();
+    }
+
+    public int port() {
+        return server.getPort();
+    }
+
+    @Override
+    public void close() {
+        server.shutdownNow();
+        executor.close();
+    }
+}

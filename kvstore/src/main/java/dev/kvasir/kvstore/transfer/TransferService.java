@@ -1,0 +1,204 @@
+package dev.kvasir.kvstore.transfer;
+
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.tier.BlockFormat;
+import dev.kvasir.kvstore.tier.FrameHeader;
+import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.v1.transfer.OfferRequest;
+import dev.kvasir.v1.transfer.OfferResult;
+import dev.kvasir.v1.transfer.PullRequest;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.ServerCalls;
+import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Gives blocks to members that pull them, each pinned while it is sent; and, where there is a client for it, pulls what it
+ * is offered. Each call has a virtual thread, so that it may wait for its reader; the number of calls is bounded.
+ */
+public final class TransferService {
+    private static final Logger LOG = LoggerFactory.getLogger(TransferService.class);
+    private static final int WINDOW_BYTES = 32 << 20;
+    private static final int WINDOW_BLOCKS_MAX = 512;
+    private static final long SLOW_READER_MILLIS = 10_000;
+    private static final Duration OFFER_TIMEOUT = Duration.ofSeconds(30);
+
+    private final BlockHost host;
+    private final Optional<TransferClient> taker;
+    private final Semaphore permits;
+
+    /** Blocks of {@code host}; offers are taken only where there is a {@code taker} to pull with. */
+    public TransferService(BlockHost host, Optional<TransferClient> taker, int transfersMax) {
+        this.host = host;
+        this.taker = taker;
+        this.permits = new Semaphore(transfersMax);
+    }
+
+    /** For a gRPC server. */
+    public ServerServiceDefinition definition() {
+        return ServerServiceDefinition.builder(TransferMethods.SERVICE)
+                .addMethod(
+                        TransferMethods.pull(FrameMarshaller.NOWHERE), ServerCalls.asyncServerStreamingCall(this::pull))
+                .addMethod(TransferMethods.offer(), ServerCalls.asyncUnaryCall(this::offer))
+                .build();
+    }
+
+    private interface Work {
+        void run() throws InterruptedException;
+    }
+
+    private void onOwnThread(StreamObserver<?> observer, Work work) {
+        if (!permits.tryAcquire()) {
+            observer.onError(Status.RESOURCE_EXHAUSTED
+                    .withDescription("too many transfers are under way")
+                    .asRuntimeException());
+            return;
+        }
+        Thread.ofVirtual().name("kvasir-transfer").start(() -> {
+            try {
+                work.run();
+            } catch (IllegalArgumentException e) {
+                observer.onError(
+                        Status.INVALID_ARGUMENT.withDescription(e.getMessage()).asRuntimeException());
+            } catch (InterruptedException | RuntimeException e) {
+                LOG.debug("A transfer failed", e);
+                observer.onError(Status.fromThrowable(e).asRuntimeException());
+            } finally {
+                permits.release();
+            }
+        });
+    }
+
+    private void pull(PullRequest request, StreamObserver<Frame> answer) {
+        var observer = (ServerCallStreamObserver<Frame>) answer;
+        var readiness = new Readiness(observer);
+        onOwnThread(observer, () -> send(request, observer, readiness));
+    }
+
+    private void send(PullRequest request, ServerCallStreamObserver<Frame> observer, Readiness readiness)
+            throws InterruptedException {
+        var format = TransferMethods.read(request.getFormat());
+        var hashes = TransferMethods.hashes(request.getHashesList());
+        if (request.getIncarnation() != host.incarnation()) {
+            throw Status.FAILED_PRECONDITION
+                    .withDescription(
+                            "life %x is asked, this is %x".formatted(request.getIncarnation(), host.incarnation()))
+                    .asRuntimeException();
+        }
+        var tier = host.tier(format);
+        boolean more = tier != null;
+        int size = Math.clamp(WINDOW_BYTES / format.blockBytes(), 1, WINDOW_BLOCKS_MAX);
+        for (int from = 0; tier != null && more && from < hashes.size(); from += size) {
+            var window = hashes.subList(from, Math.min(from + size, hashes.size()));
+            host.bring(format, window);
+            more = send(window, format, tier, request.getSparse(), observer, readiness);
+        }
+        observer.onCompleted();
+    }
+
+    private boolean send(
+            List<BlockHash> window,
+            BlockFormat format,
+            MemoryTier tier,
+            boolean sparse,
+            ServerCallStreamObserver<Frame> observer,
+            Readiness readiness)
+            throws InterruptedException {
+        for (var hash : window) {
+            readiness.await();
+            try (var pin = tier.pin(hash)) {
+                boolean sound = pin != null && pin.verify();
+                if (pin == null || !sound) {
+                    if (!sparse) {
+                        return false;
+                    }
+                    continue;
+                }
+                observer.onNext(new Frame(FrameHeader.of(format, host.incarnation(), pin.block()), pin.bytes()));
+            }
+        }
+        return true;
+    }
+
+    /** Lets a sender wait until gRPC has room for another message. */
+    private static final class Readiness {
+        private final ServerCallStreamObserver<?> observer;
+        private final Semaphore changed = new Semaphore(0);
+
+        Readiness(ServerCallStreamObserver<?> observer) {
+            this.observer = observer;
+            observer.setOnReadyHandler(changed::release);
+            observer.setOnCancelHandler(changed::release);
+        }
+
+        void await() throws InterruptedException {
+            while (!observer.isReady()) {
+                if (observer.isCancelled()) {
+                    throw Status.CANCELLED
+                            .withDescription("the reader has gone")
+                            .asRuntimeException();
+                }
+                if (!changed.tryAcquire(SLOW_READER_MILLIS, TimeUnit.MILLISECONDS)) {
+                    throw Status.DEADLINE_EXCEEDED
+                            .withDescription("the reader took nothing for %d ms".formatted(SLOW_READER_MILLIS))
+                            .asRuntimeException();
+                }
+            }
+        }
+    }
+
+    private void offer(OfferRequest request, StreamObserver<OfferResult> observer) {
+        onOwnThread(observer, () -> {
+            int held = take(request);
+            observer.onNext(OfferResult.newBuilder().setHeld(held).build());
+            observer.onCompleted();
+        });
+    }
+
+    private int take(OfferRequest request) throws InterruptedException {
+        var format = TransferMethods.read(request.getFormat());
+        var hashes = TransferMethods.hashes(request.getHashesList());
+        var tier = taker.isPresent() ? host.taking(format) : null;
+        if (tier == null) {
+            return 0;
+        }
+        var lacking = hashes.stream().filter(hash -> !tier.touch(hash)).toList();
+        if (!lacking.isEmpty()) {
+            var transfer = taker.get()
+                    .pull(
+                            request.getTransferAddress(),
+                            request.getIncarnation(),
+                            format,
+                            lacking,
+                            true,
+                            tier,
+                            OFFER_TIMEOUT);
+            if (transfer == null) {
+                throw Status.RESOURCE_EXHAUSTED
+                        .withDescription("too many transfers are under way")
+                        .asRuntimeException();
+            }
+            await(transfer);
+        }
+        return (int) hashes.stream().filter(tier::contains).count();
+    }
+
+    private static void await(Transfer transfer) throws InterruptedException {
+        try {
+            transfer.end().get(OFFER_TIMEOUT.toMillis() + 1_000, TimeUnit.MILLISECONDS);
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.debug("A transfer did not end well", e);
+            transfer.giveUp();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+package dev.kvasir.router;
+
+import dev.kvasir.kvstore.actor.PrefixCacheShards;
+import dev.kvasir.kvstore.hash.HashChain;
+import dev.kvasir.kvstore.index.IndexReplica;
+import dev.kvasir.kvstore.index.Match;
+import dev.kvasir.kvstore.shard.PoolReplica;
+import dev.kvasir.kvstore.shard.ShardName;
+import dev.kvasir.kvstore.shard.ShardReplica;
+import dev.kvasir.protocol.KvSource;
+import dev.kvasir.protocol.PrefixCacheProtocol.Follow;
+import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
+import dev.kvasir.protocol.PrefixCacheProtocol.Update;
+import dev.kvasir.protocol.WorkerProtocol.Description;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A router's copy of the prefix index: follows the shards of all pools that it has workers of, says which members hold a
+ * prompt's blocks, and which of them a worker could pull from. Belongs to the router actor.
+ */
+final class IndexFollower {
+    /** Most members that a worker is told of. */
+    private static final int SOURCES_MAX = 3;
+
+    private static final long ASK_AGAIN_NANOS = 2_000_000_000;
+
+    private final PrefixCacheShards shards;
+    private final int shardsPerPool;
+    private final IndexReplica.Limits limits;
+    private final Map<String, PoolReplica> pools = new HashMap<>();
+    private final Map<String, String> poolByModel = new HashMap<>();
+    private final Match match = new Match();
+
+    /** A follower of nothing yet; {@code blocksMax} bounds the copy of each shard. */
+    IndexFollower(PrefixCacheShards shards, int shardsPerPool, int blocksMax) {
+        this.shards = shards;
+        this.shardsPerPool = shardsPerPool;
+        this.limits = new IndexReplica.Limits(blocksMax, 2 * blocksMax, blocksMax, ASK_AGAIN_NANOS);
+    }
+
+    /** A model has a worker: its pool is followed from now on. */
+    void serves(Description worker, ActorRef<Update> self, long nowNanos) {
+        var pool = ShardName.pool(worker.fingerprint(), worker.kvCacheDtype(), worker.blockSize());
+        var before = poolByModel.put(worker.model(), pool);
+        if (before != null && !before.equals(pool) && !poolByModel.containsValue(before)) {
+            pools.remove(before);
+        }
+        if (!pools.containsKey(pool)) {
+            var replica = new PoolReplica(pool, shardsPerPool, limits);
+            pools.put(pool, replica);
+            replica.shards().forEach(shard -> follow(replica, shard, self, nowNanos));
+        }
+    }
+
+    /** Asks all shards to go on; once a second. */
+    void followAll(ActorRef<Update> self, long nowNanos) {
+        pools.values().forEach(pool -> pool.shards().forEach(shard -> follow(pool, shard, self, nowNanos)));
+    }
+
+    void updated(Update update, ActorRef<Update> self, long nowNanos) {
+        for (var pool : pools.values()) {
+            if (pool.apply(update, nowNanos)) {
+                follow(pool, update.shard(), self, nowNanos);
+            }
+        }
+    }
+
+    private void follow(PoolReplica pool, String name, ActorRef<Update> self, long nowNanos) {
+        var shard = pool.shard(name);
+        if (shard != null && shards.exist()) {
+            shards.tell(name, new Follow(shard.life(), shard.positions(nowNanos), self));
+        }
+    }
+
+    /** The copy that knows of a prompt; null where there is none. */
+    @Nullable
+    IndexReplica replica(String model, HashChain prompt) {
+        var shard = shard(model, prompt);
+        return shard == null ? null : shard.replica();
+    }
+
+    private @Nullable ShardReplica shard(String model, HashChain prompt) {
+        var pool = pools.get(poolByModel.getOrDefault(model, ""));
+        return pool == null ? null : pool.of(prompt).orElse(null);
+    }
+
+    /** Who has more of a prompt than the worker that is to compute it, and can be pulled from; most blocks first. */
+    List<KvSource> sources(String model, HashChain prompt, String workerAddress, long workerIncarnation) {
+        var shard = shard(model, prompt);
+        if (shard == null) {
+            return List.of();
+        }
+        var index = shard.replica().index();
+        index.match(prompt, prompt.size(), match);
+        int own = match.blocks(index.slot(new dev.kvasir.kvstore.index.Holder(workerAddress, workerIncarnation)));
+        var sources = new ArrayList<KvSource>();
+        for (Holder holder : shard.holders()) {
+            int blocks = match.blocks(index.slot(ShardReplica.key(holder)));
+            if (blocks > own && !holder.transferAddress().isEmpty()) {
+                sources.add(new KvSource(holder.transferAddress(), holder.incarnation(), blocks));
+            }
+        }
+        sources.sort(Comparator.comparingInt(KvSource::blocks).reversed());
+        return List.copyOf(sources.subList(0, Math.min(sources.size(), SOURCES_MAX)));
+    }
+}

@@ -1,0 +1,162 @@
+package dev.kvasir.worker;
+
+import dev.kvasir.kvstore.actor.HolderActor;
+import dev.kvasir.kvstore.actor.StoreDirectory;
+import dev.kvasir.kvstore.shard.BlockFeed;
+import dev.kvasir.kvstore.shard.ShardName;
+import dev.kvasir.kvstore.tier.BlockFormat;
+import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.kvstore.transfer.TransferClient;
+import dev.kvasir.kvstore.transfer.TransferServer;
+import dev.kvasir.kvstore.transfer.TransferService;
+import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
+import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.worker.engine.Engine;
+import dev.kvasir.worker.engine.EngineCore;
+import dev.kvasir.worker.engine.Keeping;
+import dev.kvasir.worker.engine.Puller;
+import dev.kvasir.worker.engine.SharedBlocks;
+import dev.kvasir.worker.kernel.KvLayout;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A worker's part in the shared prefix cache, wired by hand: copies in host memory, the transfer service, pulls, offers, and
+ * the publication of all blocks. The engine's thread owns the blocks; everything else here is off the way of tokens.
+ */
+final class KvPlane implements HolderActor.Owner, AutoCloseable {
+    /** Copying back so much takes some tens of milliseconds at most. */
+    private static final long RESTORED_BYTES_PER_STEP = 128L << 20;
+
+    private final Sharing sharing;
+    private final Holder holder;
+    private final String pool;
+    private final SharedBlocks blocks;
+    private final @Nullable Exchange exchange;
+    private volatile @Nullable ActorRef<HolderActor.Command> publisher;
+    private volatile @Nullable Engine engine;
+
+    /** What there is with host memory only. */
+    private record Exchange(
+            MemoryTier tier,
+            WorkerBlocks host,
+            TransferClient client,
+            TransferServer server,
+            Pulls pulls,
+            Offers offers,
+            StoreDirectory stores) {}
+
+    KvPlane(Sharing sharing, WorkerProtocol.Description description, long blockBytes) {
+        this.sharing = sharing;
+        this.pool = ShardName.pool(description.fingerprint(), description.kvCacheDtype(), description.blockSize());
+        if (sharing.config().memory() < blockBytes) {
+            exchange = null;
+            blocks = new SharedBlocks(this::wake);
+            holder = holder(description, "");
+        } else {
+            var format = new BlockFormat(
+                    description.fingerprint(),
+                    description.kvCacheDtype(),
+                    description.blockSize(),
+                    KvLayout.VERSION,
+                    Math.toIntExact(blockBytes));
+            var opened = open(format, description);
+            exchange = opened;
+            holder = holder(description, sharing.host() + ":" + opened.server.port());
+            opened.offers.from(holder);
+            var keeping = new Keeping(Math.ceilDiv(sharing.config().longTokens(), description.blockSize()));
+            blocks = new SharedBlocks(
+                    this::wake, opened.tier, keeping, RESTORED_BYTES_PER_STEP, opened.offers.of(sharing.config()));
+            SharingMetrics.register(
+                    sharing.registry(), description.model(), blocks, opened.tier, opened.pulls, opened.offers);
+        }
+    }
+
+    private Exchange open(BlockFormat format, WorkerProtocol.Description description) {
+        var config = sharing.config();
+        var tier = new MemoryTier(format, config.memory());
+        var host = new WorkerBlocks(description.incarnation(), tier);
+        var client = new TransferClient(TransferServer::connect, config.transfersMax());
+        var service = new TransferService(host, Optional.empty(), config.transfersMax());
+        var server = TransferServer.start(sharing.host(), config.transferPort(), service);
+        var stores = new StoreDirectory(description.address());
+        var pulls = new Pulls(client, format, tier, config);
+        return new Exchange(tier, host, client, server, pulls, new Offers(client, format, stores), stores);
+    }
+
+    private Holder holder(WorkerProtocol.Description description, String transferAddress) {
+        return new Holder(description.address(), description.incarnation(), sharing.bornMillis(), transferAddress);
+    }
+
+    SharedBlocks blocks() {
+        return blocks;
+    }
+
+    Puller puller() {
+        return exchange == null || !sharing.config().pull() ? Puller.NONE : exchange.pulls;
+    }
+
+    /** Begins to publish and to serve, before the engine's thread is started. */
+    void start(ActorContext<?> context, Engine ofBlocks) {
+        engine = ofBlocks;
+        var with = exchange;
+        if (with != null) {
+            with.host.start(ofBlocks);
+            with.pulls.start(ofBlocks);
+            with.offers.start();
+            context.spawn(with.stores.behavior(), "kvstores");
+        }
+        publisher = context.spawn(
+                HolderActor.create(holder, ShardName.all(pool, sharing.shardsPerPool()), this, sharing.shards()),
+                "blocks");
+    }
+
+    /**
+     * Offers all blocks to kvstores of other members, which take what they want; for a worker that is about to go. Completes
+     * with the number of blocks that are kept there, at the latest after {@code timeout}.
+     */
+    CompletionStage<Integer> handOver(Duration timeout) {
+        var with = exchange;
+        var owner = engine;
+        if (with == null || owner == null || with.stores.stores().isEmpty()) {
+            return CompletableFuture.completedFuture(0);
+        }
+        return with.offers.handOver(owner, timeout);
+    }
+
+    private void wake() {
+        var to = publisher;
+        if (to != null) {
+            to.tell(new HolderActor.Poll());
+        }
+    }
+
+    @Override
+    public BlockFeed.@Nullable Batch poll() {
+        return blocks.poll();
+    }
+
+    @Override
+    public void tellAnewIfLost() {
+        var owner = engine;
+        if (owner != null && blocks.isLost()) {
+            owner.execute(EngineCore::flushShared);
+        }
+    }
+
+    @Override
+    public void close() {
+        var with = exchange;
+        if (with != null) {
+            with.offers.close();
+            with.server.close();
+            with.client.close();
+            with.tier.close();
+        }
+    }
+}

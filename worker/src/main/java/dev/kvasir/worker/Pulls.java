@@ -1,0 +1,183 @@
+package dev.kvasir.worker;
+
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.tier.BlockFormat;
+import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.kvstore.transfer.PullEstimate;
+import dev.kvasir.kvstore.transfer.Transfer;
+import dev.kvasir.kvstore.transfer.TransferClient;
+import dev.kvasir.kvstore.transfer.TransferState;
+import dev.kvasir.protocol.KvSource;
+import dev.kvasir.worker.engine.Engine;
+import dev.kvasir.worker.engine.Pull;
+import dev.kvasir.worker.engine.PullNeed;
+import dev.kvasir.worker.engine.Puller;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Pulls blocks of prompts from other members into host memory, where that is expected to be faster than computing them. */
+final class Pulls implements Puller {
+    private static final Logger LOG = LoggerFactory.getLogger(Pulls.class);
+    private static final double PATIENCE = 3;
+    private static final long PATIENCE_MILLIS_MIN = 200;
+
+    private final TransferClient client;
+    private final BlockFormat format;
+    private final MemoryTier tier;
+    private final SharingConfig config;
+    private final PullEstimate estimate = new PullEstimate();
+    private final AtomicInteger underWay = new AtomicInteger();
+    private final AtomicLong done = new AtomicLong();
+    private final AtomicLong failed = new AtomicLong();
+    private final AtomicLong notWorth = new AtomicLong();
+    private final AtomicLong blocks = new AtomicLong();
+    private volatile @Nullable Engine engine;
+
+    Pulls(TransferClient client, BlockFormat format, MemoryTier tier, SharingConfig config) {
+        this.client = client;
+        this.format = format;
+        this.tier = tier;
+        this.config = config;
+    }
+
+    void start(Engine forSequences) {
+        engine = forSequences;
+    }
+
+    @Override
+    public @Nullable Pull begin(PullNeed need, List<KvSource> sources) {
+        var source = sources.stream()
+                .filter(candidate -> candidate.blocks() > need.have())
+                .max(Comparator.comparingInt(KvSource::blocks))
+                .orElse(null);
+        if (source == null || underWay.get() >= config.transfersMax()) {
+            return null;
+        }
+        var hashes = need.chain().subList(need.have(), Math.min(need.chain().size(), source.blocks()));
+        long tokens = (long) hashes.size() * need.blockSize();
+        synchronized (estimate) {
+            if (!estimate.isWorth(
+                    (long) hashes.size() * format.blockBytes(),
+                    underWay.get(),
+                    tokens,
+                    need.tokensPerSecond(),
+                    need.tokensAhead())) {
+                notWorth.incrementAndGet();
+                return null;
+            }
+        }
+        underWay.incrementAndGet();
+        var pull = new UnderWay(source, hashes, timeout(tokens + need.tokensAhead(), need.tokensPerSecond()));
+        Thread.ofVirtual().name("kvasir-pull").start(pull::begin);
+        return pull;
+    }
+
+    /** A pull that takes much longer than computing would is given up. */
+    private Duration timeout(long tokens, double tokensPerSecond) {
+        if (tokensPerSecond == 0) {
+            return config.pullTimeout();
+        }
+        long millis = (long) (PATIENCE * tokens * 1_000 / tokensPerSecond);
+        return Duration.ofMillis(Math.min(config.pullTimeout().toMillis(), Math.max(millis, PATIENCE_MILLIS_MIN)));
+    }
+
+    private final class UnderWay implements Pull {
+        private final KvSource source;
+        private final List<BlockHash> hashes;
+        private final Duration timeout;
+        private volatile boolean over;
+        private volatile boolean unwanted;
+        private volatile @Nullable Transfer transfer;
+
+        UnderWay(KvSource source, List<BlockHash> hashes, Duration timeout) {
+            this.source = source;
+            this.hashes = hashes;
+            this.timeout = timeout;
+        }
+
+        void begin() {
+            Transfer begun = null;
+            try {
+                begun = client.pull(
+                        source.transferAddress(), source.incarnation(), format, hashes, false, tier, timeout);
+            } catch (RuntimeException e) {
+                LOG.debug("No pull from {}", source, e);
+            }
+            if (begun == null) {
+                failed.incrementAndGet();
+                end();
+                return;
+            }
+            transfer = begun;
+            var of = begun;
+            of.whenEnded(() -> ended(of, of.state()));
+            if (unwanted) {
+                of.giveUp();
+            }
+        }
+
+        private void ended(Transfer of, TransferState state) {
+            blocks.addAndGet(of.received());
+            if (state == TransferState.DONE) {
+                done.incrementAndGet();
+            } else {
+                failed.incrementAndGet();
+                LOG.debug("A pull from {} ended {} after {} blocks: {}", source, state, of.received(), of.reason());
+            }
+            if (state != TransferState.ABORTED) {
+                synchronized (estimate) {
+                    estimate.observe(
+                            Math.max(0, of.received() - 1L) * format.blockBytes(), of.setupNanos(), of.streamNanos());
+                }
+            }
+            end();
+        }
+
+        private void end() {
+            over = true;
+            underWay.decrementAndGet();
+            var waiting = engine;
+            if (waiting != null) {
+                waiting.execute(core -> {});
+            }
+        }
+
+        @Override
+        public boolean isDone() {
+            return over;
+        }
+
+        @Override
+        public void giveUp() {
+            unwanted = true;
+            var of = transfer;
+            if (of != null) {
+                of.giveUp();
+            }
+        }
+    }
+
+    long done() {
+        return done.get();
+    }
+
+    long failed() {
+        return failed.get();
+    }
+
+    /** Pulls not begun since computing was expected to be faster. */
+    long notWorth() {
+        return notWorth.get();
+    }
+
+    /** Blocks that came. */
+    long blocks() {
+        return blocks.get();
+    }
+}

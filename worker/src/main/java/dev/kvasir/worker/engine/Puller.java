@@ -1,0 +1,15 @@
+package dev.kvasir.worker.engine;
+
+import dev.kvasir.protocol.KvSource;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Begins pulls. Called by the engine's thread; must not block. */
+public interface Puller {
+    /** Never pulls. */
+    Puller NONE = (need, sources) -> null;
+
+    /** Begins to pull blocks; null where recomputing them is better, or nobody has them. */
+    @Nullable
+    Pull begin(PullNeed need, List<KvSource> sources);
+}

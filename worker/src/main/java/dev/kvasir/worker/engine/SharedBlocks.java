@@ -1,0 +1,307 @@
+package dev.kvasir.worker.engine;
+
+import dev.kvasir.kvstore.block.BlockListener;
+import dev.kvasir.kvstore.block.BlockTable;
+import dev.kvasir.kvstore.block.PrefixCache;
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.hash.HashChain;
+import dev.kvasir.kvstore.shard.BlockFeed;
+import dev.kvasir.kvstore.shard.BlockNews;
+import dev.kvasir.kvstore.tier.Checksum;
+import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.kvstore.tier.StoredBlock;
+import dev.kvasir.protocol.PrefixCacheProtocol.Tier;
+import dev.kvasir.worker.runner.ModelRunner;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an engine does with its blocks beyond its own requests: tells others of them, keeps copies in host memory of those
+ * that the device lets go of, and brings copies back. Belongs to the engine's thread, but for what says otherwise.
+ *
+ * <p>News are collected during a step and handed over, once, after it. Copies are verified before they become blocks of the
+ * device, so that nothing is computed upon what is damaged; damaged ones are dropped and recomputed.
+ */
+public final class SharedBlocks implements BlockListener {
+    private static final int BATCHES_MAX = 256;
+    private static final int HOST_NEWS_MAX = 65_536;
+
+    /** How much a look for copies brought. */
+    public enum Restored {
+        /** All that there is. */
+        ALL,
+        /** The step has done enough of it; there is more. */
+        MORE
+    }
+
+    /** Is told of blocks that others may want to keep; must not block. */
+    public interface Offering {
+        Offering NONE = new Offering() {
+            @Override
+            public void copied(StoredBlock block) {}
+
+            @Override
+            public void completed(BlockHash first, BlockHash hash) {}
+        };
+
+        /** The block is in host memory; from whatever thread. */
+        void copied(StoredBlock block);
+
+        /** The block is complete on the device. */
+        void completed(BlockHash first, BlockHash hash);
+    }
+
+    private final BlockFeed feed;
+    private final Offering offering;
+    private final @Nullable MemoryTier tier;
+    private final Keeping keeping;
+    private final long bytesPerStep;
+    private final ArrayBlockingQueue<BlockNews> hostNews = new ArrayBlockingQueue<>(HOST_NEWS_MAX);
+    private final AtomicBoolean hostNewsLost = new AtomicBoolean();
+    private final AtomicLong kept = new AtomicLong();
+    private final AtomicLong restored = new AtomicLong();
+    private @Nullable PrefixCache cache;
+    private @Nullable ModelRunner runner;
+    private boolean draining;
+    private long budget;
+
+    /** Tells of blocks and keeps no copies; {@code wake} tells a publisher to poll and must not block. */
+    public SharedBlocks(Runnable wake) {
+        this(wake, null, new Keeping(Integer.MAX_VALUE), Long.MAX_VALUE, Offering.NONE);
+    }
+
+    /**
+     * With copies.
+     *
+     * @param wake tells a publisher to poll; called by the engine's thread, must not block
+     * @param tier for copies, of the runner's block size; its listener is set here
+     * @param offering told of blocks that others may keep
+     * @param bytesPerStep about so much is brought back in one step, so that running sequences go on
+     */
+    public SharedBlocks(
+            Runnable wake, @Nullable MemoryTier tier, Keeping keeping, long bytesPerStep, Offering offering) {
+        this.feed = new BlockFeed(BATCHES_MAX, this::all, wake);
+        this.tier = tier;
+        this.offering = offering;
+        this.keeping = keeping;
+        this.bytesPerStep = bytesPerStep;
+        if (tier != null) {
+            tier.listen(new HostListener());
+        }
+    }
+
+    /** News of the host tier, from whatever thread. */
+    private final class HostListener implements MemoryTier.Listener {
+        @Override
+        public void stored(StoredBlock block) {
+            tell(true, block);
+            offering.copied(block);
+        }
+
+        @Override
+        public void evicted(StoredBlock block, MemorySegment bytes) {
+            tell(false, block);
+        }
+
+        private void tell(boolean stored, StoredBlock block) {
+            if (!hostNews.offer(new BlockNews(stored, Tier.HOST, block.first(), block.parent(), block.hash()))) {
+                hostNewsLost.set(true);
+            }
+        }
+    }
+
+    void join(PrefixCache engineCache, ModelRunner engineRunner) {
+        cache = engineCache;
+        runner = engineRunner;
+        if (tier != null && tier.format().blockBytes() != engineRunner.blockBytes()) {
+            throw new IllegalArgumentException("the host tier has blocks of %d bytes, the runner of %d"
+                    .formatted(tier.format().blockBytes(), engineRunner.blockBytes()));
+        }
+        engineCache.listen(this);
+    }
+
+    @Override
+    public void stored(int block) {
+        var news = news(true, block);
+        feed.add(news);
+        offering.completed(news.first(), news.hash());
+    }
+
+    @Override
+    public void evicting(int block) {
+        keepIfWorth(block);
+        feed.add(news(false, block));
+    }
+
+    private void keepIfWorth(int block) {
+        var known = known();
+        var hash = named(known.hash(block));
+        if (tier == null || tier.touch(hash)) {
+            return;
+        }
+        if (keeping.isWorth(known.uses(block), known.depth(block), tier.hasFollower(hash), draining)) {
+            copyOut(block, tier);
+        }
+    }
+
+    private boolean copyOut(int block, MemoryTier to) {
+        var reservation = to.reserve();
+        if (reservation == null || runner == null) {
+            return false;
+        }
+        var known = known();
+        runner.readBlock(block, reservation.bytes());
+        reservation.publish(new StoredBlock(
+                named(known.hash(block)),
+                named(known.first(block)),
+                parent(block),
+                known.depth(block),
+                Checksum.of(reservation.bytes())));
+        kept.incrementAndGet();
+        return true;
+    }
+
+    /** From now on every block is worth keeping. */
+    public void drain() {
+        draining = true;
+    }
+
+    /** Calls {@code each} with all blocks, of the device and in host memory: first of the chain, and name. */
+    public void forEachBlock(BiConsumer<BlockHash, BlockHash> each) {
+        all().forEach(news -> each.accept(news.first(), news.hash()));
+    }
+
+    /** Copies blocks of the device to the host tier, for others to read. Those that are not there are left out. */
+    public void export(List<BlockHash> hashes) {
+        if (tier == null) {
+            return;
+        }
+        var known = known();
+        for (var hash : hashes) {
+            if (known.knows(hash) && !tier.touch(hash) && !copyOut(known.block(hash), tier)) {
+                return;
+            }
+        }
+    }
+
+    /** A step begins: copies may be brought back again. */
+    void beginStep() {
+        budget = bytesPerStep;
+    }
+
+    /** Brings copies of the first {@code blocksMax} blocks of a chain back to the device, as far as they follow what is there. */
+    Restored restore(HashChain chain, int blocksMax) {
+        var known = known();
+        int end = Math.min(blocksMax, chain.size());
+        int have = tier == null ? 0 : known.match(chain, end);
+        if (tier == null || have == end || !tier.contains(chain.get(have))) {
+            return Restored.ALL;
+        }
+        var table = new BlockTable();
+        known.hold(chain, have, table);
+        boolean more = true;
+        while (more && budget > 0 && table.size() < end && known.pool().available() > 0) {
+            more = copyIn(chain, table, tier);
+        }
+        boolean done = !more || table.size() == end || known.pool().available() == 0;
+        known.release(table);
+        return done ? Restored.ALL : Restored.MORE;
+    }
+
+    private boolean copyIn(HashChain chain, BlockTable table, MemoryTier from) {
+        int index = table.size();
+        try (var pin = from.pin(chain.get(index))) {
+            if (pin == null || runner == null || !pin.verify()) {
+                return false;
+            }
+            known().grow(table, index + 1);
+            runner.writeBlock(table.get(index), pin.bytes());
+            known().commit(chain, index, table);
+            restored.incrementAndGet();
+            budget -= pin.bytes().byteSize();
+            return true;
+        }
+    }
+
+    /** Hands news over; after each step, and when asked to. */
+    public void flush() {
+        if (hostNewsLost.getAndSet(false)) {
+            hostNews.clear();
+            feed.lose();
+        }
+        BlockNews news;
+        while ((news = hostNews.poll()) != null) {
+            feed.add(news);
+        }
+        feed.flush();
+    }
+
+    /** The next batch of news; of the publisher's thread. */
+    public BlockFeed.@Nullable Batch poll() {
+        return feed.poll();
+    }
+
+    /** News were dropped: the engine's thread has to {@link #flush} once more. Any thread. */
+    public boolean isLost() {
+        return feed.isLost() || hostNewsLost.get();
+    }
+
+    /** Copies in host memory; any thread. */
+    public @Nullable MemoryTier tier() {
+        return tier;
+    }
+
+    /** Blocks copied to host memory so far; any thread. */
+    public long kept() {
+        return kept.get();
+    }
+
+    /** Blocks brought back so far; any thread. */
+    public long restored() {
+        return restored.get();
+    }
+
+    private List<BlockNews> all() {
+        var all = new ArrayList<BlockNews>();
+        var known = known();
+        for (int block = 0; block < known.pool().capacity(); block++) {
+            if (known.hash(block) != null) {
+                all.add(news(true, block));
+            }
+        }
+        if (tier != null) {
+            tier.blocks()
+                    .forEach(copy -> all.add(new BlockNews(true, Tier.HOST, copy.first(), copy.parent(), copy.hash())));
+        }
+        return all;
+    }
+
+    private BlockNews news(boolean stored, int block) {
+        var known = known();
+        return new BlockNews(stored, Tier.DEVICE, named(known.first(block)), parent(block), named(known.hash(block)));
+    }
+
+    private @Nullable BlockHash parent(int block) {
+        return known().depth(block) == 0 ? null : known().parent(block);
+    }
+
+    private PrefixCache known() {
+        if (cache == null) {
+            throw new IllegalStateException("no engine has joined");
+        }
+        return cache;
+    }
+
+    private static BlockHash named(@Nullable BlockHash hash) {
+        if (hash == null) {
+            throw new IllegalStateException("the block has no name");
+        }
+        return hash;
+    }
+}

@@ -1,0 +1,262 @@
+package dev.kvasir.worker.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.hash.BlockHasher;
+import dev.kvasir.kvstore.hash.HashChain;
+import dev.kvasir.kvstore.hash.HashRoot;
+import dev.kvasir.kvstore.shard.BlockNews;
+import dev.kvasir.kvstore.tier.BlockFormat;
+import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.kvstore.tier.StoredBlock;
+import dev.kvasir.protocol.Continuation;
+import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.KvSource;
+import dev.kvasir.protocol.PrefixCacheProtocol.Tier;
+import dev.kvasir.protocol.RequestId;
+import dev.kvasir.protocol.SamplingParameters;
+import dev.kvasir.worker.schedule.SchedulerLimits;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class SharedBlocksTest {
+    private static final int BLOCK_SIZE = 4;
+    private static final int POOL = 40;
+    private static final int PROMPT = 100;
+
+    private final StandInRunner runner = new StandInRunner(POOL, BLOCK_SIZE, 64);
+    private final MemoryTier tier =
+            new MemoryTier(new BlockFormat("print", "f32", BLOCK_SIZE, 1, BLOCK_SIZE * Integer.BYTES), 1 << 20);
+    private int requests;
+
+    @AfterEach
+    void close() {
+        tier.close();
+    }
+
+    private EngineCore core(SharedBlocks shared, Puller puller) {
+        var limits = new SchedulerLimits(64, 8, 64, BLOCK_SIZE);
+        var settings = new EngineSettings("stand-in", 1, "print", "f32", 2_000, limits, 8, new int[] {0}, true, 1_000);
+        return new EngineCore(settings, runner, new CountingObserver(), shared, puller);
+    }
+
+    private SharedBlocks shared(int longBlocks, long bytesPerStep) {
+        return new SharedBlocks(() -> {}, tier, new Keeping(longBlocks), bytesPerStep, SharedBlocks.Offering.NONE);
+    }
+
+    private static int[] prompt(int number) {
+        var prompt = new int[PROMPT];
+        Arrays.setAll(prompt, i -> 1 + (i * 7 + number * 31) % 90);
+        return prompt;
+    }
+
+    private RecordingSink submit(EngineCore core, int[] prompt, List<KvSource> sources) {
+        var sink = new RecordingSink();
+        var request = new GenerationRequest(
+                new RequestId("request-" + requests++), "stand-in", prompt, SamplingParameters.greedy(3), "", 0);
+        core.submit(new ActiveRequest(request, Continuation.fresh(1), ActiveRequest.NO_DEADLINE, sink, sources), 0);
+        return sink;
+    }
+
+    /** Answers a request, checks it, and says how many tokens of its prompt were not computed. */
+    private int cachedTokens(EngineCore core, int number) {
+        var sink = submit(core, prompt(number), List.of());
+        while (!core.isIdle()) {
+            core.step(0);
+        }
+        assertThat(sink.tokens.get(0))
+                .isEqualTo(StandInModel.output(prompt(number), SamplingParameters.greedy(3), 0, 2_000));
+        return sink.cachedTokens;
+    }
+
+    @Test
+    void blocksThatTheDeviceLetGoOfComeBackFromHostMemory() {
+        var shared = shared(10, Long.MAX_VALUE);
+        var core = core(shared, Puller.NONE);
+        assertThat(cachedTokens(core, 1)).isZero();
+        assertThat(cachedTokens(core, 2)).isZero();
+        assertThat(cachedTokens(core, 3)).isZero();
+        assertThat(cachedTokens(core, 1)).isEqualTo(96);
+        assertThat(shared.restored()).isPositive();
+        assertThat(tier.inUse()).isZero();
+    }
+
+    @Test
+    void shortPromptsThatNobodyCameBackToAreNotKept() {
+        var core = core(shared(1_000, Long.MAX_VALUE), Puller.NONE);
+        for (int number = 0; number < 6; number++) {
+            cachedTokens(core, number);
+        }
+        assertThat(tier.size()).isZero();
+        // Asked twice while on the device: worth keeping.
+        cachedTokens(core, 5);
+        for (int number = 10; number < 14; number++) {
+            cachedTokens(core, number);
+        }
+        assertThat(cachedTokens(core, 5)).isEqualTo(96);
+    }
+
+    @Test
+    void copyingBackInSmallPartsHoldsOnlyThatSequenceUp() {
+        var core = core(shared(1, BLOCK_SIZE * Integer.BYTES), Puller.NONE);
+        cachedTokens(core, 1);
+        cachedTokens(core, 2);
+        cachedTokens(core, 3);
+        var slow = submit(core, prompt(1), List.of());
+        var other = submit(core, new int[] {5, 6, 7}, List.of());
+        core.step(0);
+        core.step(0);
+        assertThat(other.tokens.get(0)).isNotEmpty();
+        assertThat(slow.tokens.getOrDefault(0, List.of())).isEmpty();
+        while (!core.isIdle()) {
+            core.step(0);
+        }
+        assertThat(slow.cachedTokens).isEqualTo(96);
+    }
+
+    @Test
+    void aDamagedCopyIsRecomputed() {
+        var core = core(shared(10, Long.MAX_VALUE), Puller.NONE);
+        var hasher = new BlockHasher(BLOCK_SIZE);
+        var chain = HashChain.of(hasher, hasher.root(new HashRoot("print", "", "f32", BLOCK_SIZE, "", "")));
+        chain.extend(prompt(1), PROMPT);
+        for (int i = 0; i < 24; i++) {
+            var reservation = Objects.requireNonNull(tier.reserve());
+            reservation.bytes().fill((byte) 1);
+            reservation.publish(
+                    new StoredBlock(chain.get(i), chain.get(0), i == 0 ? null : chain.get(i - 1), i, 12345));
+        }
+        assertThat(cachedTokens(core, 1)).isZero();
+        assertThat(tier.damaged()).isPositive();
+    }
+
+    @Test
+    void newsTellExactlyWhatIsHeldAlsoAfterTheyWereLost() {
+        var shared = shared(10, Long.MAX_VALUE);
+        var core = core(shared, Puller.NONE);
+        Set<BlockHash> device = new HashSet<>();
+        Set<BlockHash> host = new HashSet<>();
+        for (int number = 0; number < 200; number++) {
+            cachedTokens(core, number % 17);
+            if (number % 90 > 30 || number == 199) {
+                read(shared, core, device, host);
+                assertThat(device).hasSize(core.cache().size());
+                assertThat(host).hasSize(tier.size());
+            }
+        }
+    }
+
+    private static void read(SharedBlocks shared, EngineCore core, Set<BlockHash> device, Set<BlockHash> host) {
+        do {
+            core.flushShared();
+            var batch = shared.poll();
+            while (batch != null) {
+                if (batch.anew()) {
+                    device.clear();
+                    host.clear();
+                }
+                batch.news().forEach(news -> note(news, news.tier() == Tier.DEVICE ? device : host));
+                batch = shared.poll();
+            }
+        } while (shared.isLost());
+    }
+
+    private static void note(BlockNews news, Set<BlockHash> held) {
+        if (news.stored()) {
+            held.add(news.hash());
+        } else {
+            held.remove(news.hash());
+        }
+    }
+
+    /** A pull that ends when the test says so. */
+    private static final class Promise implements Pull {
+        final AtomicBoolean done = new AtomicBoolean();
+        final AtomicBoolean unwanted = new AtomicBoolean();
+
+        @Override
+        public boolean isDone() {
+            return done.get();
+        }
+
+        @Override
+        public void giveUp() {
+            unwanted.set(true);
+        }
+    }
+
+    @Test
+    void aSequenceThatWaitsForAPullLetsOthersGoOnAndIsRecomputedWhereNothingCame() {
+        var promise = new Promise();
+        var core = core(shared(10, Long.MAX_VALUE), (need, sources) -> {
+            assertThat(need.chain()).hasSize(24);
+            assertThat(need.have()).isZero();
+            return promise;
+        });
+        var pulling = submit(core, prompt(1), List.of(new KvSource("peer:1", 9, 24)));
+        core.step(0);
+        assertThat(core.waitsForPulls()).isTrue();
+        assertThat(core.isIdle()).isFalse();
+        assertThat(core.load().waiting()).isEqualTo(1);
+        assertThat(cachedTokensBeside(core)).isNotEmpty();
+        assertThat(pulling.tokens.getOrDefault(0, List.of())).isEmpty();
+        promise.done.set(true);
+        while (!core.isIdle()) {
+            core.step(0);
+        }
+        assertThat(pulling.tokens.get(0))
+                .isEqualTo(StandInModel.output(prompt(1), SamplingParameters.greedy(3), 0, 2_000));
+        assertThat(pulling.cachedTokens).isZero();
+    }
+
+    private List<Integer> cachedTokensBeside(EngineCore core) {
+        var beside = submit(core, new int[] {1, 2, 3}, List.of());
+        for (int i = 0; i < 5; i++) {
+            core.step(0);
+        }
+        return beside.tokens.getOrDefault(0, List.of());
+    }
+
+    @Test
+    void aCancelledRequestGivesItsPullUpAndLeavesAtOnce() {
+        var promise = new Promise();
+        var core = core(shared(10, Long.MAX_VALUE), (need, sources) -> promise);
+        var sink = new RecordingSink();
+        var request = new GenerationRequest(
+                new RequestId("cancelled"), "stand-in", prompt(1), SamplingParameters.greedy(3), "", 0);
+        var active = new ActiveRequest(
+                request,
+                Continuation.fresh(1),
+                ActiveRequest.NO_DEADLINE,
+                sink,
+                List.of(new KvSource("peer:1", 9, 24)));
+        core.submit(active, 0);
+        core.step(0);
+        active.cancel();
+        core.step(0);
+        assertThat(promise.unwanted).isTrue();
+        assertThat(core.isIdle()).isTrue();
+        assertThat(core.cache().pool().used()).isZero();
+    }
+
+    @Test
+    void copiesAreExportedForOthers() {
+        var shared = shared(1_000, Long.MAX_VALUE);
+        var core = core(shared, Puller.NONE);
+        cachedTokens(core, 1);
+        assertThat(tier.size()).isZero();
+        var names = new HashSet<BlockHash>();
+        shared.forEachBlock((first, hash) -> names.add(hash));
+        assertThat(names).hasSize(core.cache().size());
+        shared.export(List.copyOf(names));
+        assertThat(tier.size()).isEqualTo(core.cache().size());
+        assertThat(tier.inUse()).isZero();
+    }
+}
