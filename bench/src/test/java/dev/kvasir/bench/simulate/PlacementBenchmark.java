@@ -16,24 +16,49 @@ import dev.kvasir.router.placement.Policy;
 import dev.kvasir.router.placement.Query;
 import dev.kvasir.router.placement.WorkerId;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
-import java.util.function.IntConsumer;
+import java.util.concurrent.TimeUnit;
+import org.openjdk.jmh.Main;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * Time of a placement decision and of its parts, with 100 workers that hold 20,000 blocks of 16 tokens each. No test: run
- * {@code main}; the command is in docs/performance.md. Every call is timed on its own, so the percentiles are of single calls.
+ * {@code main}; the command is in docs/performance.md. Prompts continue conversations that some worker holds.
  */
-public final class PlacementBenchmark {
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.SampleTime)
+@OutputTimeUnit(TimeUnit.MICROSECONDS)
+@Warmup(iterations = 3, time = 2)
+@Measurement(iterations = 5, time = 2)
+@Fork(value = 1, jvmArgs = "-Xmx3g")
+public class PlacementBenchmark {
     private static final int WORKERS = 100;
     private static final int BLOCK = 16;
     private static final int CONVERSATION_BLOCKS = 400;
     private static final int CONVERSATIONS_PER_WORKER = 50;
     private static final int SYSTEM_PROMPT_TOKENS = 1024;
-    private static final int WARM_UP = 3000;
-    private static final int CALLS = 10_000;
+    private static final int PROMPTS = 64;
+
+    /** Prompt length. */
+    @Param({"1000", "10000", "100000"})
+    private int tokens;
+
+    private int next;
+    private final List<int[]> prompts = new ArrayList<>();
+    private final List<Query> queries = new ArrayList<>();
+    private final Match match = new Match();
 
     private final SplittableRandom random = new SplittableRandom(1);
     private final BlockHasher hasher = new BlockHasher(BLOCK);
@@ -45,7 +70,9 @@ public final class PlacementBenchmark {
     private final Placement placement = Policy.COST.create();
     private final List<int[]> conversations = new ArrayList<>();
 
-    private PlacementBenchmark() {
+    /** Fills the workers and makes the prompts. */
+    @Setup
+    public void fill() {
         for (int i = 0; i < WORKERS; i++) {
             var id = new WorkerId("10.0.0." + i + ":25520", i);
             state.ledger().join(id, new Capacity("m", 131_072, BLOCK, 20_000));
@@ -62,6 +89,20 @@ public final class PlacementBenchmark {
             }
             replica.apply(new SnapshotPart(id.holder(), 0, 0, 1, blocks), 0);
         }
+        for (int i = 0; i < PROMPTS; i++) {
+            var prompt = prompt(tokens);
+            var known = conversations.get(random.nextInt(conversations.size()));
+            System.arraycopy(known, 0, prompt, 0, Math.min(tokens, known.length));
+            prompts.add(prompt);
+            queries.add(query(chain(prompt)));
+        }
+        var index = replica.index();
+        System.out.printf(
+                Locale.ROOT,
+                "%d workers, %d blocks known, %.1f bytes per block%n",
+                WORKERS,
+                index.size(),
+                (double) index.bytes() / index.size());
     }
 
     private int[] prompt(int tokens) {
@@ -76,69 +117,47 @@ public final class PlacementBenchmark {
         return chain;
     }
 
-    private Query query(HashChain chain, int tokens) {
+    private Query query(HashChain chain) {
         return new Query("m", tokens, 500, tokens + 500, chain);
     }
 
-    /** Runs all of it. */
-    public static void main(String[] arguments) {
-        var benchmark = new PlacementBenchmark();
-        System.out.printf(
-                Locale.ROOT,
-                "%d workers, %d blocks known, %.1f bytes per block%n",
-                WORKERS,
-                benchmark.replica.index().size(),
-                (double) benchmark.replica.index().bytes()
-                        / benchmark.replica.index().size());
-        for (int tokens : new int[] {1000, 10_000, 100_000}) {
-            benchmark.run(tokens);
-        }
+    private int next() {
+        next = (next + 1) % PROMPTS;
+        return next;
     }
 
-    private void run(int tokens) {
-        // Each continues a conversation that some worker holds, as far as it is long enough.
-        var prompts = new ArrayList<int[]>();
-        var queries = new ArrayList<Query>();
-        for (int i = 0; i < 64; i++) {
-            var prompt = prompt(tokens);
-            var known = conversations.get(random.nextInt(conversations.size()));
-            System.arraycopy(known, 0, prompt, 0, Math.min(tokens, known.length));
-            prompts.add(prompt);
-            queries.add(query(chain(prompt), tokens));
-        }
-        var match = new Match();
-        var name = "prompt of " + tokens + " tokens: ";
-        time(name + "hashes", i -> chain(prompts.get(i % 64)));
-        time(name + "index look-up", i -> {
-            var chain = queries.get(i % 64).prompt();
-            replica.index().match(chain, chain.size(), match);
-        });
-        time(name + "view and choice", i -> {
-            var query = queries.get(i % 64);
-            placement.place(state.view(query, i), query, random);
-        });
-        time(name + "all together", i -> {
-            var query = query(chain(prompts.get(i % 64)), tokens);
-            placement.place(state.view(query, i), query, random);
-        });
+    /** Names of a prompt's blocks. */
+    @Benchmark
+    public HashChain hashes() {
+        return chain(prompts.get(next()));
     }
 
-    private static void time(String what, IntConsumer call) {
-        for (int i = 0; i < WARM_UP; i++) {
-            call.accept(i);
-        }
-        var nanos = new long[CALLS];
-        for (int i = 0; i < CALLS; i++) {
-            long begin = System.nanoTime();
-            call.accept(i);
-            nanos[i] = System.nanoTime() - begin;
-        }
-        Arrays.sort(nanos);
-        System.out.printf(
-                Locale.ROOT,
-                "%-50s p50 %9.2f us   p99 %9.2f us%n",
-                what,
-                nanos[CALLS / 2] / 1e3,
-                nanos[CALLS * 99 / 100] / 1e3);
+    /** What the index knows of a prompt. */
+    @Benchmark
+    public Match lookUp() {
+        var chain = queries.get(next()).prompt();
+        replica.index().match(chain, chain.size(), match);
+        return match;
+    }
+
+    /** View of the cluster, costs, choice. */
+    @Benchmark
+    public Object choice() {
+        int at = next();
+        var query = queries.get(at);
+        return placement.place(state.view(query, at), query, random);
+    }
+
+    /** All that a request meets: names, look-up, view, choice. */
+    @Benchmark
+    public Object decision() {
+        int at = next();
+        var query = query(chain(prompts.get(at)));
+        return placement.place(state.view(query, at), query, random);
+    }
+
+    /** Runs it; arguments are JMH's. */
+    public static void main(String[] arguments) throws Exception {
+        Main.main(arguments);
     }
 }

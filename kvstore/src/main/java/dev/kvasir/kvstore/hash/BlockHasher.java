@@ -1,5 +1,7 @@
 package dev.kvasir.kvstore.hash;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -22,17 +24,20 @@ import java.security.NoSuchAlgorithmException;
 public final class BlockHasher {
     private static final byte VERSION = 1;
     private static final VarHandle INTS = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt TOKEN = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
     private static final int PARENT_BYTES = 16;
 
     private final int blockSize;
     private final MessageDigest digest = sha256();
     private final byte[] message;
+    private final MemorySegment messageSegment;
     private final byte[] output = new byte[32];
 
     public BlockHasher(int blockSize) {
         this.blockSize = blockSize;
         this.message = new byte[1 + PARENT_BYTES + Integer.BYTES * blockSize];
+        this.messageSegment = MemorySegment.ofArray(message);
     }
 
     public int blockSize() {
@@ -62,9 +67,7 @@ public final class BlockHasher {
         message[0] = 'B';
         LONGS.set(message, 1, parent.high());
         LONGS.set(message, 1 + Long.BYTES, parent.low());
-        for (int i = 0, at = 1 + PARENT_BYTES; i < blockSize; i++, at += Integer.BYTES) {
-            INTS.set(message, at, tokens[from + i]);
-        }
+        MemorySegment.copy(tokens, from, messageSegment, TOKEN, 1 + PARENT_BYTES, blockSize);
         digest.update(message, 0, message.length);
         return finish();
     }
