@@ -37,10 +37,10 @@ final class WhyCommand implements Callable<Integer> {
     private String requestId;
 
     @Option(
-            names = "--router",
+            names = "--grpc",
             paramLabel = "HOST:PORT",
             defaultValue = "127.0.0.1:50051",
-            description = "gRPC address of the router that placed it (default: ${DEFAULT-VALUE}).")
+            description = "gRPC door of the router that placed it (default: ${DEFAULT-VALUE}).")
     private String router;
 
     @Override

@@ -67,7 +67,10 @@ public interface Members {
 
     private static MemberStatus status(Member member, boolean unreachable) {
         var status = unreachable ? "Unreachable" : member.status().toString();
+        var roles = new HashSet<>(member.getRoles());
+        // Which Pekko keeps among the roles.
+        roles.remove("dc-" + member.dataCenter());
         return new MemberStatus(
-                member.address().hostPort(), member.uniqueAddress().longUid(), member.getRoles(), status);
+                member.address().hostPort(), member.uniqueAddress().longUid(), Set.copyOf(roles), status);
     }
 }

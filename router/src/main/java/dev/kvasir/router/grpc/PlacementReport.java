@@ -5,6 +5,7 @@ import dev.kvasir.protocol.Limits;
 import dev.kvasir.router.DecisionLog;
 import dev.kvasir.router.Failure;
 import dev.kvasir.router.RequestFailedException;
+import dev.kvasir.router.RequestIds;
 import dev.kvasir.router.placement.Decision.Candidate;
 import dev.kvasir.v1.ExplainPlacementResponse;
 import dev.kvasir.v1.PlacementCandidate;
@@ -15,7 +16,7 @@ final class PlacementReport {
     private PlacementReport() {}
 
     static ExplainPlacementResponse of(DecisionLog log, String requestId) {
-        var entries = log.of(requestId);
+        var entries = log.of(RequestIds.bare(requestId));
         if (entries.isEmpty()) {
             throw new RequestFailedException(new Failure(
                     FailureKind.NOT_FOUND,

@@ -2,6 +2,7 @@ package dev.kvasir.router.http;
 
 import dev.kvasir.router.Frontend;
 import dev.kvasir.router.RequestDraft;
+import dev.kvasir.router.RequestIds;
 import dev.kvasir.router.ResponseStream;
 import dev.kvasir.router.ResumePoint;
 import dev.kvasir.router.ValidRequest;
@@ -42,7 +43,7 @@ final class GenerationRoutes {
 
     /** Goes on with a stream that broke off, in the form that it had. */
     void resume(Exchange exchange) throws InterruptedException {
-        var id = exchange.pathParameter("id").replaceFirst("^(chatcmpl|cmpl)-", "");
+        var id = RequestIds.bare(exchange.pathParameter("id"));
         var position = exchange.query("next_index").or(exchange::lastEventId);
         var received = position.map(StreamPosition::parse).orElse(ResumePoint.START);
         try (var answers = Answers.of(frontend.resume(id, received, Optional.empty()))) {

@@ -276,6 +276,12 @@ class GrpcDoorTest {
         assertThat(decision.getCandidates(0).getAddress()).isEqualTo(decision.getChosen());
         assertThat(decision.getCandidates(0).getRefusal()).isEmpty();
         assertThat(decision.getOutputTokensMax()).isEqualTo(3);
+        assertThat(stub.explainPlacement(ExplainPlacementRequest.newBuilder()
+                                .setRequestId("chatcmpl-" + id)
+                                .build())
+                        .getDecisionsList())
+                .as("by the id that HTTP clients see")
+                .isEqualTo(decisions);
 
         var error = catchThrowableOfType(
                 StatusRuntimeException.class,
