@@ -7,13 +7,26 @@ package dev.kvasir.protocol;
  * @param prompt token ids, at least one; not to be modified by anyone
  * @param cacheSalt requests with different salts never share KV blocks; may be empty
  * @param priority lower runs earlier
+ * @param tenant whom it is served for
  */
 @SuppressWarnings("ArrayRecordComponent") // An immutable prompt of many thousand tokens is shared, never compared.
 public record GenerationRequest(
-        RequestId id, String model, int[] prompt, SamplingParameters sampling, String cacheSalt, int priority) {
+        RequestId id,
+        String model,
+        int[] prompt,
+        SamplingParameters sampling,
+        String cacheSalt,
+        int priority,
+        Tenant tenant) {
 
     public static final int PRIORITY_MAX = 100;
     public static final int CACHE_SALT_MAX = 1024;
+
+    /** For no tenant in particular. */
+    public GenerationRequest(
+            RequestId id, String model, int[] prompt, SamplingParameters sampling, String cacheSalt, int priority) {
+        this(id, model, prompt, sampling, cacheSalt, priority, Tenant.NONE);
+    }
 
     public GenerationRequest {
         Limits.require(prompt.length >= 1, "prompt", "empty", "at least one token");

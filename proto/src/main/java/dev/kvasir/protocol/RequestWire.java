@@ -108,7 +108,9 @@ final class RequestWire {
                 .setModel(request.model())
                 .setSampling(write(request.sampling()))
                 .setCacheSalt(request.cacheSalt())
-                .setPriority(request.priority());
+                .setPriority(request.priority())
+                .setTenant(request.tenant().name())
+                .setTenantSalt(request.tenant().salt());
         for (int token : request.prompt()) {
             wire.addPrompt(token);
         }
@@ -122,7 +124,8 @@ final class RequestWire {
                 WireCheck.counts("prompt", wire.getPromptList()),
                 read(wire.getSampling()),
                 wire.getCacheSalt(),
-                wire.getPriority());
+                wire.getPriority(),
+                new Tenant(wire.getTenant(), wire.getTenantSalt()));
     }
 
     private static dev.kvasir.v1.cluster.SamplingParameters write(SamplingParameters sampling) {

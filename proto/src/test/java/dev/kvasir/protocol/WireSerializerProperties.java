@@ -303,7 +303,13 @@ class WireSerializerProperties {
     private static GenerationRequest request(RandomGenerator random) {
         var prompt = random.ints(random.nextInt(1, 300), 0, 200_000).toArray();
         return new GenerationRequest(
-                id(random), text(random, 40), prompt, sampling(random), text(random, 100), random.nextInt(-100, 101));
+                id(random),
+                text(random, 40),
+                prompt,
+                sampling(random),
+                text(random, 100),
+                random.nextInt(-100, 101),
+                Tenant.of(random.nextBoolean() ? "tenant-" + random.nextInt(9) : "", random.nextBoolean()));
     }
 
     private static SamplingParameters sampling(RandomGenerator random) {

@@ -165,7 +165,7 @@ public final class Frontend {
         takeSlot();
         boolean opened = false;
         try {
-            var request = RequestRules.validate(draft, model, random);
+            var request = RequestRules.validate(draft, model, config.tenantIsolation(), random);
             var response = new ResponseStream(request, slots::release);
             router.tell(new Router.Open(request, PromptHashes.of(request, status), response, deadline(timeout)));
             opened = true;

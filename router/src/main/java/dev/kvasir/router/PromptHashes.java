@@ -22,7 +22,7 @@ final class PromptHashes {
                             "",
                             worker.kvCacheDtype(),
                             worker.blockSize(),
-                            "",
+                            request.generation().tenant().salt(),
                             request.generation().cacheSalt());
                     var hasher = new BlockHasher(worker.blockSize());
                     var chain = HashChain.of(hasher, hasher.root(root));

@@ -89,6 +89,9 @@ public final class RequestDraft {
     Long priority;
 
     @Nullable
+    String tenant;
+
+    @Nullable
     String userRequestId;
 
     Map<String, String> door = Map.of();
@@ -232,6 +235,12 @@ public final class RequestDraft {
 
     public RequestDraft cacheSalt(@Nullable String value) {
         cacheSalt = value;
+        return this;
+    }
+
+    /** As the call's metadata named it; null for none. */
+    public RequestDraft tenant(@Nullable String value) {
+        tenant = value;
         return this;
     }
 

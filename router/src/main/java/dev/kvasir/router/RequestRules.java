@@ -8,6 +8,7 @@ import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.GenerationRequest;
 import dev.kvasir.protocol.Limits;
 import dev.kvasir.protocol.RequestId;
+import dev.kvasir.protocol.Tenant;
 import java.util.List;
 import java.util.function.IntPredicate;
 import java.util.random.RandomGenerator;
@@ -24,11 +25,13 @@ final class RequestRules {
     private RequestRules() {}
 
     /**
+     * @param isolatesTenants whether KV blocks of one tenant are never used for another
      * @param random gives the request its id and, where it brings none, its seed
      * @throws BadRequestException where a field breaks a rule
      * @throws RequestFailedException where the prompt does not fit the context
      */
-    static ValidRequest validate(RequestDraft draft, ServedModel model, RandomGenerator random) {
+    static ValidRequest validate(
+            RequestDraft draft, ServedModel model, boolean isolatesTenants, RandomGenerator random) {
         checkNames(draft);
         var text = textOptions(draft);
         SamplingRules.checkBeforePrompt(draft, model);
@@ -46,7 +49,8 @@ final class RequestRules {
                         draft.priority,
                         0,
                         -GenerationRequest.PRIORITY_MAX,
-                        GenerationRequest.PRIORITY_MAX)));
+                        GenerationRequest.PRIORITY_MAX)),
+                Tenant.of(orElse(draft.tenant, ""), isolatesTenants));
         var promptText = text.echo() ? echoText(draft.prompt, prompt, model, text) : "";
         return new ValidRequest(
                 generation, model, text, promptText, orElse(draft.userRequestId, ""), draft.arrivalNanos, draft.door);

@@ -24,6 +24,7 @@ import java.time.Duration;
  * @param handshakeTimeout for a new gRPC connection
  * @param drainTimeout how long open streams may go on once the router drains
  * @param drainSettle how long a draining router says that it is not serving, and serves, before it refuses
+ * @param tenantIsolation whether KV blocks of one tenant are never used for another
  */
 public record RouterConfig(
         String host,
@@ -42,7 +43,8 @@ public record RouterConfig(
         Duration keepAliveTimeMin,
         Duration handshakeTimeout,
         Duration drainTimeout,
-        Duration drainSettle) {
+        Duration drainSettle,
+        boolean tenantIsolation) {
     private static final Duration ONE_MILLISECOND = Duration.ofMillis(1);
 
     public RouterConfig {
@@ -83,7 +85,8 @@ public record RouterConfig(
                 section.getDuration("keep-alive-time-min"),
                 section.getDuration("handshake-timeout"),
                 section.getDuration("drain-timeout"),
-                section.getDuration("drain-settle"));
+                section.getDuration("drain-settle"),
+                section.getBoolean("tenant-isolation"));
     }
 
     private static Policy placement(String title) {

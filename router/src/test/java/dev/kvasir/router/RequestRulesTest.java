@@ -129,7 +129,7 @@ class RequestRulesTest {
     void absentFieldsTakeTheModelsDefaultsAndGivenOnesDoNot() {
         var model = TestModel.served(new GenerationDefaults(0.6, 0.9, 40, 0.05, 1.1, 20, List.of(2)));
         var random = new SplittableRandom(1);
-        var absent = RequestRules.validate(draft("hello"), model, random)
+        var absent = RequestRules.validate(draft("hello"), model, true, random)
                 .generation()
                 .sampling();
         assertThat(absent.temperature()).isEqualTo(0.6f);
@@ -139,7 +139,7 @@ class RequestRulesTest {
         assertThat(absent.repetitionPenalty()).isEqualTo(1.1f);
         assertThat(absent.maxTokens()).isEqualTo(20);
         var given = RequestRules.validate(
-                        draft("hello").temperature(0.0).topK(-1L).maxTokens(30L), model, random)
+                        draft("hello").temperature(0.0).topK(-1L).maxTokens(30L), model, true, random)
                 .generation()
                 .sampling();
         assertThat(given.temperature()).isZero();
@@ -161,7 +161,7 @@ class RequestRulesTest {
         var text = new ModelText(TestModel.TOKENIZER, Optional.empty());
         var model = ServedModel.of("plain", text, GenerationDefaults.none(List.of()), 64, 500);
         var draft = draft("x").prompt(new Prompt.Chat(List.of(new ChatMessage("user", "hi")), true, false));
-        assertThatThrownBy(() -> RequestRules.validate(draft, model, new SplittableRandom(1)))
+        assertThatThrownBy(() -> RequestRules.validate(draft, model, true, new SplittableRandom(1)))
                 .isInstanceOf(BadRequestException.class)
                 .hasMessageContaining("plain has no chat template");
     }
@@ -193,6 +193,6 @@ class RequestRulesTest {
     }
 
     private static ValidRequest validate(RequestDraft draft) {
-        return RequestRules.validate(draft, MODEL, new SplittableRandom(1));
+        return RequestRules.validate(draft, MODEL, true, new SplittableRandom(1));
     }
 }

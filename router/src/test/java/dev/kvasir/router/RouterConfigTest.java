@@ -30,6 +30,7 @@ public class RouterConfigTest {
             handshake-timeout = 10 s
             drain-timeout = 5 s
             drain-settle = 0 s
+            tenant-isolation = true
             """;
 
     /** Complete, with some keys changed. */
@@ -57,7 +58,8 @@ public class RouterConfigTest {
                         Duration.ofSeconds(30),
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(5),
-                        Duration.ZERO));
+                        Duration.ZERO,
+                        true));
     }
 
     @ParameterizedTest

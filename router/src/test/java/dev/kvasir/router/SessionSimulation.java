@@ -160,7 +160,7 @@ class SessionSimulation {
                     .logprobs(shape.nextBoolean() ? 1L : null)
                     .promptLogprobs(shape.nextInt(3) == 0 ? 0L : null)
                     .maxTokens((long) shape.nextInt(4, 60));
-            request = RequestRules.validate(draft, TestModel.served(), new SplittableRandom(7));
+            request = RequestRules.validate(draft, TestModel.served(), true, new SplittableRandom(7));
             client = new Client(request.generation().sampling().n());
             session = Session.begin(request, BOUNDS);
             for (int i = 0; i < 3; i++) {

@@ -35,7 +35,7 @@ class StreamStateTest {
 
         Run(UnaryOperator<RequestDraft> change, ResumePoint received) {
             var draft = RequestDraft.of(TestModel.NAME, 0).prompt(new Prompt.Text("hello", true));
-            request = RequestRules.validate(change.apply(draft), TestModel.served(), new SplittableRandom(7));
+            request = RequestRules.validate(change.apply(draft), TestModel.served(), true, new SplittableRandom(7));
             state = new StreamState(request, received);
         }
 

@@ -193,7 +193,8 @@ record ModelLoader(
                         .mapToInt(Integer::intValue)
                         .toArray(),
                 config.prefixCaching(),
-                config.priorityAging().toNanos());
+                config.priorityAging().toNanos(),
+                config.fairness());
     }
 
     /** One name for all: block hashes of workers and routers must be the same. */

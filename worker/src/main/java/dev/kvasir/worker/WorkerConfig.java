@@ -3,6 +3,7 @@ package dev.kvasir.worker;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.schedule.FairnessSettings;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
@@ -26,6 +27,7 @@ import java.util.Optional;
  * @param packedWeightsMax most bytes of weights kept a second time, in the order that oneDNN multiplies from
  * @param deterministic whether tokens are the same whatever runs beside a request
  * @param gpuMemoryUtilization share of a GPU's memory that the worker may use
+ * @param fairness how service is shared between tenants
  */
 public record WorkerConfig(
         int blockSize,
@@ -44,7 +46,8 @@ public record WorkerConfig(
         long seed,
         long packedWeightsMax,
         Deterministic deterministic,
-        double gpuMemoryUtilization) {
+        double gpuMemoryUtilization,
+        FairnessSettings fairness) {
 
     /** Stored type of keys and values; AUTO is that of the model's weights. */
     public enum KvType {
@@ -97,7 +100,11 @@ public record WorkerConfig(
             Map.entry("seed", 0),
             Map.entry("packed-weights-max", "4 GiB"),
             Map.entry("deterministic", "auto"),
-            Map.entry("gpu-memory-utilization", 0.9)));
+            Map.entry("gpu-memory-utilization", 0.9),
+            Map.entry("fairness.input-token-weight", 1),
+            Map.entry("fairness.output-token-weight", 2),
+            Map.entry("fairness.priority-tokens", 16_384),
+            Map.entry("fairness.tenants-max", 4_096)));
 
     public WorkerConfig {
         between("block-size", blockSize, 1, 1024);
@@ -150,7 +157,16 @@ public record WorkerConfig(
                 config.getLong("seed"),
                 config.getBytes("packed-weights-max"),
                 word(config, "deterministic", Deterministic.class),
-                config.getDouble("gpu-memory-utilization"));
+                config.getDouble("gpu-memory-utilization"),
+                fairness(config.getConfig("fairness")));
+    }
+
+    private static FairnessSettings fairness(Config section) {
+        return new FairnessSettings(
+                section.getInt("input-token-weight"),
+                section.getInt("output-token-weight"),
+                section.getInt("priority-tokens"),
+                section.getInt("tenants-max"));
     }
 
     private static <E extends Enum<E>> E word(Config config, String key, Class<E> type) {

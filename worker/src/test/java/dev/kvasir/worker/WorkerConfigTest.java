@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.typesafe.config.ConfigFactory;
 import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.schedule.FairnessSettings;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,7 +36,8 @@ class WorkerConfigTest {
                         0,
                         4L << 30,
                         WorkerConfig.Deterministic.AUTO,
-                        0.9));
+                        0.9,
+                        FairnessSettings.defaults()));
     }
 
     @Test
@@ -58,6 +60,12 @@ class WorkerConfigTest {
                                 packed-weights-max = 5 MiB
                                 deterministic = false
                                 gpu-memory-utilization = 0.5
+                                fairness {
+                                    input-token-weight = 3
+                                    output-token-weight = 4
+                                    priority-tokens = 5
+                                    tenants-max = 6
+                                }
                                 """))
                 .isEqualTo(new WorkerConfig(
                         8,
@@ -76,7 +84,8 @@ class WorkerConfigTest {
                         9,
                         5 << 20,
                         WorkerConfig.Deterministic.FALSE,
-                        0.5));
+                        0.5,
+                        new FairnessSettings(3, 4, 5, 6)));
         assertThat(WorkerConfig.KvType.BF16.dtype()).contains(DType.BF16);
         assertThat(WorkerConfig.KvType.AUTO.dtype()).isEmpty();
     }
@@ -97,6 +106,7 @@ class WorkerConfigTest {
                 "deterministic = maybe | kvasir.worker.deterministic is maybe but must be one of [auto, true, false]",
                 "device = tpu | kvasir.worker.device is tpu but must be one of [auto, cpu, cuda]",
                 "gpu-memory-utilization = 1.5 | kvasir.worker.gpu-memory-utilization is 1.5 but must be in (0, 1]",
+                "fairness.output-token-weight = 0 | kvasir.worker.fairness.output-token-weight is 0 but must be in [1, 1000]",
                 "load-format = pt | kvasir.worker.load-format is pt but must be one of [auto, dummy]",
             })
     void whatCannotBeIsRefusedNamingKeyValueAndLimit(String text, String message) {

@@ -29,11 +29,11 @@ record Job(ValidRequest request, long arrivalNanos, long deadlineNanos, int canc
 
     @Override
     public String toString() {
-        return "%s: %d tokens of prompt, %s, salt '%s'"
+        return "%s: %d tokens of prompt, %s, tenant '%s'"
                 .formatted(
                         id(),
                         request.generation().prompt().length,
                         sampling(),
-                        request.generation().cacheSalt());
+                        request.generation().tenant().name());
     }
 }

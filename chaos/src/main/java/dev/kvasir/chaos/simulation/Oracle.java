@@ -58,7 +58,7 @@ final class Oracle {
         var sampling = request.sampling();
         var chooser = new SamplingState(
                 sampling, output, request.prompt(), StandInModel.VOCABULARY, new int[] {StandInModel.END});
-        long kv = root(request.cacheSalt());
+        long kv = root(request.tenant().salt());
         long attended = 0;
         int position = 0;
         for (int token : request.prompt()) {
@@ -88,7 +88,7 @@ final class Oracle {
         var request = job.request().generation();
         var prompt = request.prompt();
         var scores = new ArrayList<ScoredToken>();
-        long kv = root(request.cacheSalt());
+        long kv = root(request.tenant().salt());
         long attended = 0;
         for (int position = 0; position + 1 < prompt.length; position++) {
             kv = StandInModel.kv(kv, prompt[position], position);
@@ -109,7 +109,7 @@ final class Oracle {
         if (!prefixCaching) {
             return HashChain.unnamed().parent(0);
         }
-        var root = new HashRoot(StandInModel.FINGERPRINT, "", StandInModel.KV_DTYPE, blockSize, "", salt);
+        var root = new HashRoot(StandInModel.FINGERPRINT, "", StandInModel.KV_DTYPE, blockSize, salt, "");
         return new BlockHasher(blockSize).root(root);
     }
 

@@ -374,8 +374,13 @@ class RouterShell implements Life.Program {
     private HashChain chain(GenerationRequest request) {
         int blockSize = world.geometry().blockSize();
         var hasher = new BlockHasher(blockSize);
-        var root =
-                new HashRoot(StandInModel.FINGERPRINT, "", StandInModel.KV_DTYPE, blockSize, "", request.cacheSalt());
+        var root = new HashRoot(
+                StandInModel.FINGERPRINT,
+                "",
+                StandInModel.KV_DTYPE,
+                blockSize,
+                request.tenant().salt(),
+                request.cacheSalt());
         var chain = HashChain.of(hasher, hasher.root(root));
         chain.extend(request.prompt(), request.prompt().length);
         return chain;

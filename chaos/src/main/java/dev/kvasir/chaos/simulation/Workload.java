@@ -3,6 +3,7 @@ package dev.kvasir.chaos.simulation;
 import dev.kvasir.protocol.GenerationRequest;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.SamplingParameters;
+import dev.kvasir.protocol.Tenant;
 import dev.kvasir.router.ServedModel;
 import dev.kvasir.router.TextOptions;
 import dev.kvasir.router.ValidRequest;
@@ -47,8 +48,9 @@ record Workload(int requests, long spreadNanos, int promptMax, int outputMax, bo
                 StandInModel.NAME,
                 prompt(documents, random),
                 sampling,
-                TENANTS.get(random.nextInt(TENANTS.size())),
-                random.nextInt(4) == 0 ? random.nextInt(-2, 3) : 0);
+                "",
+                random.nextInt(4) == 0 ? random.nextInt(-2, 3) : 0,
+                Tenant.of(TENANTS.get(random.nextInt(TENANTS.size())), true));
         var stop = random.nextInt(4) == 0 ? List.of(STOPS[random.nextInt(STOPS.length)]) : List.<String>of();
         var text = new TextOptions(stop, random.nextBoolean(), true, false, false);
         boolean hurried = impatient && random.nextInt(12) == 0;

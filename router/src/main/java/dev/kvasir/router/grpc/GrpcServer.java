@@ -45,7 +45,8 @@ public final class GrpcServer implements AutoCloseable {
         frontend.status().onChange(status -> report(status, frontend, health));
         var service = ServerInterceptors.intercept(
                 ServerInterceptors.useInputStreamMessages(new InferenceService(frontend).bindService()),
-                new BadMessages());
+                new BadMessages(),
+                new TenantHeader());
         var server = limited(config)
                 .executor(Executors.newThreadPerTaskExecutor(
                         Thread.ofVirtual().name("grpc-", 0).factory()))

@@ -37,14 +37,14 @@ final class InferenceService extends InferenceGrpc.InferenceImplBase {
 
     @Override
     public void generate(GenerateRequest request, StreamObserver<GenerateResponse> responses) {
-        long now = System.nanoTime();
-        answer((door, timeout) -> door.submit(ProtoRequests.draft(request, now), timeout), responses);
+        var draft = ProtoRequests.draft(request, System.nanoTime()).tenant(TenantHeader.current());
+        answer((door, timeout) -> door.submit(draft, timeout), responses);
     }
 
     @Override
     public void chat(ChatRequest request, StreamObserver<GenerateResponse> responses) {
-        long now = System.nanoTime();
-        answer((door, timeout) -> door.submit(ProtoRequests.draft(request, now), timeout), responses);
+        var draft = ProtoRequests.draft(request, System.nanoTime()).tenant(TenantHeader.current());
+        answer((door, timeout) -> door.submit(draft, timeout), responses);
     }
 
     @Override

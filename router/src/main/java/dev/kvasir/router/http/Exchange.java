@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 final class Exchange {
     private static final HeaderName REQUEST_ID = HeaderNames.create("X-Request-Id");
     private static final HeaderName LAST_EVENT_ID = HeaderNames.create("Last-Event-ID");
+    private static final HeaderName TENANT = HeaderNames.create("X-Kvasir-Tenant");
     private static final int REQUEST_ID_MAX = 128;
     /** So many bodies of the largest size are read only to be thrown away, when one is refused. */
     private static final int SKIPPED_BODIES = 4;
@@ -75,6 +76,12 @@ final class Exchange {
 
     Optional<String> query(String name) {
         return request.query().first(name).asOptional();
+    }
+
+    /** Whom the request is for, if somebody says so. */
+    @Nullable
+    String tenant() {
+        return request.headers().first(TENANT).orElse(null);
     }
 
     /** What a client of server-sent events says when it comes back. */

@@ -26,14 +26,14 @@ final class GenerationRoutes {
         var request =
                 CompletionRequest.read(new Fields(exchange.json()), exchange.arrivalNanos(), exchange.requestId());
         long now = now();
-        request.drafts().forEach(draft -> draft.door(DoorNotes.of(request, now)));
+        request.drafts().forEach(draft -> draft.door(DoorNotes.of(request, now)).tenant(exchange.tenant()));
         answer(exchange, request.drafts(), request.streaming(), prompts -> new CompletionFormat(request, prompts, now));
     }
 
     void chat(Exchange exchange) throws InterruptedException {
         var request = ChatRequest.read(new Fields(exchange.json()), exchange.arrivalNanos(), exchange.requestId());
         long now = now();
-        request.draft().door(DoorNotes.of(request, now));
+        request.draft().door(DoorNotes.of(request, now)).tenant(exchange.tenant());
         answer(
                 exchange,
                 List.of(request.draft()),

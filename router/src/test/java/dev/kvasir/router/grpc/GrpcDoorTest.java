@@ -26,10 +26,12 @@ import dev.kvasir.v1.TokenIds;
 import dev.kvasir.v1.TokenizeRequest;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import io.grpc.protobuf.StatusProto;
+import io.grpc.stub.MetadataUtils;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -64,6 +66,31 @@ class GrpcDoorTest {
         var responses = new ArrayList<GenerateResponse>();
         stub.generate(request.build()).forEachRemaining(responses::add);
         return responses;
+    }
+
+    @Test
+    void theTenantOfACallIsReadFromItsMetadata() {
+        cluster.worker((request, output, index) -> StandInWorker.saying(
+                        request.tenant().name() + "|" + request.tenant().salt())
+                .token(request, output, index));
+        var headers = new Metadata();
+        headers.put(TenantHeader.KEY, "acme");
+        var responses = new ArrayList<GenerateResponse>();
+        stub.withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers))
+                .generate(request().build())
+                .forEachRemaining(responses::add);
+        assertThat(text(responses, 0)).isEqualTo("acme|acme");
+        assertThat(text(generate(request()), 0)).isEqualTo("|");
+        var bad = new Metadata();
+        bad.put(TenantHeader.KEY, "a".repeat(129));
+        var refused = catchThrowableOfType(
+                StatusRuntimeException.class,
+                () -> stub.withInterceptors(MetadataUtils.newAttachHeadersInterceptor(bad))
+                        .generate(request().build())
+                        .next());
+        assertThat(refused.getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(refused.getStatus().getDescription())
+                .isEqualTo("tenant is 129 characters but must be at most 128 characters");
     }
 
     private static String text(List<GenerateResponse> responses, int output) {

@@ -3,6 +3,8 @@ package dev.kvasir.router.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.kvasir.router.StandInWorker;
+import dev.kvasir.router.TestCluster;
 import dev.kvasir.router.TestModel;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -54,6 +56,22 @@ class CompletionsTest {
         var answer = door.answer(PATH, "{\"prompt\":\"hello\",\"ignore_eos\":true}");
         assertThat(answer.at("/usage/completion_tokens").asInt()).isEqualTo(16);
         assertThat(answer.at("/choices/0/finish_reason").asText()).isEqualTo("length");
+    }
+
+    @Test
+    void theTenantIsReadFromAHeader() {
+        try (var other = Door.open(TestCluster.start("tenant-isolation = false"))) {
+            other.cluster()
+                    .worker((request, output, index) -> StandInWorker.saying(request.tenant()
+                                            .name() + "|" + request.tenant().salt())
+                            .token(request, output, index));
+            var answer = Door.json(other.post("/v1/completions", "{\"prompt\":\"a\"}", "x-kvasir-tenant", "acme")
+                    .body());
+            assertThat(answer.path("choices").path(0).path("text").asText()).isEqualTo("acme|");
+            var refused = other.post("/v1/completions", "{\"prompt\":\"a\"}", "x-kvasir-tenant", "a b");
+            assertThat(refused.statusCode()).isEqualTo(400);
+            assertThat(refused.body()).contains("tenant is a b but must be printable ASCII without spaces");
+        }
     }
 
     @Test

@@ -36,7 +36,7 @@ public final class EngineCore {
     private final Fetching fetching;
     private final PrefixCache cache;
     private final Intake intake;
-    private final Queues queues = new Queues();
+    private final Queues queues;
     private final Scheduler scheduler;
     private final PlanApplier applier;
     private final Step step;
@@ -59,6 +59,7 @@ public final class EngineCore {
         this.runner = runner;
         this.observer = observer;
         this.shared = shared;
+        queues = new Queues(settings.fairness());
         int blockSize = settings.limits().blockSize();
         cache = new PrefixCache(new BlockPool(runner.blockCount()));
         shared.join(cache, runner);
@@ -72,6 +73,9 @@ public final class EngineCore {
     /** Queues a request, or refuses it; either way its sink hears of it. */
     public void submit(ActiveRequest request, long nowNanos) {
         var refusal = intake.check(request, queues, nowNanos, () -> throughput.millisFor(tokensInFlight()));
+        if (refusal != null && refusal.kind() == FailureKind.RESOURCE_EXHAUSTED && makeRoom(request, refusal)) {
+            refusal = null;
+        }
         if (refusal == null) {
             refusal = enqueue(request, nowNanos);
         }
@@ -79,6 +83,21 @@ public final class EngineCore {
             publishFailure(request, refusal);
             request.sink().ended();
         }
+    }
+
+    /** In a full queue a tenant with many requests gives one's place to a tenant with few: nobody can shut others out. */
+    private boolean makeRoom(ActiveRequest request, Refusal refusal) {
+        var last = queues.givesWayTo(request.request().tenant().name());
+        if (last == null) {
+            return false;
+        }
+        fail(
+                owner(last),
+                new Refusal(
+                        FailureKind.RESOURCE_EXHAUSTED,
+                        "the queue is full and its place went to a tenant with fewer requests in it",
+                        refusal.retryAfterMillis()));
+        return true;
     }
 
     private @Nullable Refusal enqueue(ActiveRequest active, long nowNanos) {
@@ -137,7 +156,7 @@ public final class EngineCore {
             throw new IllegalStateException("nothing can move: %d running, %d waiting, %d blocks available"
                     .formatted(
                             queues.running().size(),
-                            queues.waiting().size(),
+                            queues.waitingCount(),
                             cache.pool().available()));
         }
         applier.apply(plan, step);
@@ -253,6 +272,7 @@ public final class EngineCore {
 
     private void accept(ActiveRequest request, Output output, ScoredToken token) {
         output.append(token.token());
+        queues.generated(output.sequence());
         generated++;
         int count = output.sequence().generated();
         request.sink()
@@ -299,7 +319,7 @@ public final class EngineCore {
     private void end(ActiveRequest request, Output output) {
         output.end();
         if (output.sequence().seats() > 1) {
-            output.sequence().dropSeat();
+            queues.dropSeat(output.sequence());
         } else {
             remove(output.sequence());
         }

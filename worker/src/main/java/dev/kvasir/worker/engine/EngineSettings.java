@@ -1,5 +1,6 @@
 package dev.kvasir.worker.engine;
 
+import dev.kvasir.worker.schedule.FairnessSettings;
 import dev.kvasir.worker.schedule.SchedulerLimits;
 import java.util.Arrays;
 
@@ -14,7 +15,8 @@ import java.util.Arrays;
  * @param waitingMax requests that may wait beyond those that could start
  * @param endTokenIds the model's end tokens
  * @param prefixCaching whether KV blocks are reused between requests
- * @param agingNanos waiting time that one step of priority is worth
+ * @param agingNanos waiting time that one step of priority is worth among requests of one tenant
+ * @param fairness how service is shared between tenants
  */
 @SuppressWarnings("ArrayRecordComponent") // A few end tokens, copied, never compared.
 public record EngineSettings(
@@ -27,9 +29,36 @@ public record EngineSettings(
         int waitingMax,
         int[] endTokenIds,
         boolean prefixCaching,
-        long agingNanos) {
+        long agingNanos,
+        FairnessSettings fairness) {
     public EngineSettings {
         endTokenIds = endTokenIds.clone();
+    }
+
+    /** With the usual fairness. */
+    public EngineSettings(
+            String model,
+            long incarnation,
+            String fingerprint,
+            String kvDtype,
+            int maxModelLength,
+            SchedulerLimits limits,
+            int waitingMax,
+            int[] endTokenIds,
+            boolean prefixCaching,
+            long agingNanos) {
+        this(
+                model,
+                incarnation,
+                fingerprint,
+                kvDtype,
+                maxModelLength,
+                limits,
+                waitingMax,
+                endTokenIds,
+                prefixCaching,
+                agingNanos,
+                FairnessSettings.defaults());
     }
 
     boolean isEnd(int token) {

@@ -69,24 +69,34 @@ final class Fetching {
     void arrange() {
         shared.beginStep();
         for (int i = 0; i < aside.size(); i++) {
-            queues.add(aside.get(i));
+            queues.putBack(aside.get(i));
         }
         aside.clear();
+        look();
+        for (int i = 0; i < next.size(); i++) {
+            queues.setAside(next.get(i));
+            aside.add(next.get(i));
+        }
+        next.clear();
+    }
+
+    /** As far as the plan may look, and in its order. */
+    private void look() {
         int seats = queues.runningSeats();
-        for (var sequence : queues.waiting()) {
+        queues.lookAlongWaiting();
+        for (var sequence = queues.nextWaiting(); sequence != null; sequence = queues.nextWaiting()) {
             seats += sequence.seats();
             if (seats > limits.sequencesMax()) {
                 break;
             }
             if (mustWait(sequence)) {
                 next.add(sequence);
+                queues.tookWaiting(0);
+            } else {
+                int cached = cache.match(sequence.chain(), sequence.reusableBlocksMax(limits.blockSize()));
+                queues.tookWaiting(sequence.tokenCount() - (long) cached * limits.blockSize());
             }
         }
-        for (int i = 0; i < next.size(); i++) {
-            queues.setAside(next.get(i));
-            aside.add(next.get(i));
-        }
-        next.clear();
     }
 
     private boolean mustWait(Sequence sequence) {

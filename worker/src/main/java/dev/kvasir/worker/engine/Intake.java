@@ -5,12 +5,14 @@ import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.kvstore.hash.HashRoot;
 import dev.kvasir.protocol.Continuation;
 import dev.kvasir.protocol.FailureKind;
+import dev.kvasir.protocol.GenerationRequest;
 import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.worker.runner.ModelRunner;
 import dev.kvasir.worker.runner.SamplingState;
 import dev.kvasir.worker.schedule.Queues;
 import dev.kvasir.worker.schedule.Scheduler;
 import dev.kvasir.worker.schedule.Sequence;
+import dev.kvasir.worker.schedule.Standing;
 import java.util.ArrayList;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -45,7 +47,7 @@ final class Intake {
 
     private @Nullable Refusal overload(Queues queues, LongSupplier backlogMillis) {
         int freeSeats = settings.limits().sequencesMax() - queues.runningSeats();
-        int waiting = queues.waiting().size();
+        int waiting = queues.waitingCount();
         if (waiting - freeSeats < settings.waitingMax()) {
             return null;
         }
@@ -64,17 +66,18 @@ final class Intake {
         var request = active.request();
         var continuation = active.continuation();
         long rank = Scheduler.rank(nowNanos, request.priority(), settings.agingNanos());
+        var standing = new Standing(request.tenant().name(), request.priority(), rank, arrivals++);
         boolean scores =
                 request.sampling().promptLogprobs() != SamplingParameters.NO_LOGPROBS && !continuation.promptScored();
         return continuation.begins()
-                ? beginning(active, rank, arrivals++, scores)
-                : continuing(active, continuation, rank, arrivals++, scores);
+                ? beginning(active, standing, scores)
+                : continuing(active, continuation, standing, scores);
     }
 
-    private Output[] beginning(ActiveRequest active, long rank, long arrival, boolean scores) {
+    private Output[] beginning(ActiveRequest active, Standing standing, boolean scores) {
         var request = active.request();
         int n = request.sampling().n();
-        var sequence = Sequence.waiting(rank, arrival, request.prompt(), n, scores, chain(request.cacheSalt()));
+        var sequence = Sequence.waiting(standing, request.prompt(), n, scores, chain(request));
         var outputs = new Output[n];
         for (int i = 0; i < n; i++) {
             outputs[i] = new Output(i, sampling(active, i), sequence);
@@ -82,8 +85,7 @@ final class Intake {
         return outputs;
     }
 
-    private Output[] continuing(
-            ActiveRequest active, Continuation continuation, long rank, long arrival, boolean scores) {
+    private Output[] continuing(ActiveRequest active, Continuation continuation, Standing standing, boolean scores) {
         var request = active.request();
         var outputs = new ArrayList<Output>();
         for (int i = 0; i < continuation.outputs().size(); i++) {
@@ -91,13 +93,7 @@ final class Intake {
             if (!known.ended()) {
                 boolean first = outputs.isEmpty();
                 var sequence = Sequence.continuing(
-                        rank,
-                        arrival,
-                        i,
-                        request.prompt(),
-                        known.tokens(),
-                        scores && first,
-                        chain(request.cacheSalt()));
+                        standing, i, request.prompt(), known.tokens(), scores && first, chain(request));
                 var output = new Output(i, sampling(active, i), sequence);
                 output.known(known.tokens());
                 outputs.add(output);
@@ -112,7 +108,7 @@ final class Intake {
                 request.sampling(), output, request.prompt(), runner.vocabularySize(), settings.endTokenIds());
     }
 
-    private HashChain chain(String cacheSalt) {
+    private HashChain chain(GenerationRequest request) {
         if (!settings.prefixCaching()) {
             return HashChain.unnamed();
         }
@@ -121,8 +117,8 @@ final class Intake {
                 "",
                 settings.kvDtype(),
                 settings.limits().blockSize(),
-                "",
-                cacheSalt);
+                request.tenant().salt(),
+                request.cacheSalt());
         return HashChain.of(hasher, hasher.root(root));
     }
 }

@@ -11,12 +11,15 @@ import dev.kvasir.kvstore.block.PrefixCache;
  * remains of the token budget. When blocks run out, the running sequence that is last in the order gives all of its back.
  * Nobody is admitted in a step that gives work up. Otherwise waiting sequences start in the order of service, nobody
  * overtaking the head, while there are seats, tokens, and blocks for all they know beside what those running still need.
+ * That order shares what is served between tenants, {@link TenantLine}; those running keep to their ranks.
  *
- * <p>Nobody starves. The first in the order of service always moves: all others give way to it, and whatever could not fit
- * alone was refused on arrival. The order is fixed on arrival, {@link #rank}, so that only finitely many can come before
- * anyone.
+ * <p>Nobody starves. Of those running, the first by rank always moves: all others give way to it, and whatever could not fit
+ * alone was refused on arrival. The rank is fixed on arrival, {@link #rank}, so that only finitely many can come before
+ * anyone of the same tenant; a tenant that waits is charged nothing while others are, so that its turn comes.
  */
 public final class Scheduler {
+    private static final int NOT_NOW = -1;
+
     private final SchedulerLimits limits;
     private final PrefixCache cache;
     private final BlockForecast forecast;
@@ -47,13 +50,20 @@ public final class Scheduler {
         begin(queues);
         advanceRunning(queues);
         if (plan.preempted().isEmpty()) {
-            for (var sequence : queues.waiting()) {
-                if (!tryAdmit(sequence)) {
-                    break;
-                }
-            }
+            admitWaiting(queues);
         }
         return plan;
+    }
+
+    private void admitWaiting(Queues queues) {
+        queues.lookAlongWaiting();
+        for (var next = queues.nextWaiting(); next != null; next = queues.nextWaiting()) {
+            int cached = tryAdmit(next);
+            if (cached == NOT_NOW) {
+                break;
+            }
+            queues.tookWaiting(next.tokenCount() - (long) cached * limits.blockSize());
+        }
     }
 
     private void begin(Queues queues) {
@@ -107,9 +117,10 @@ public final class Scheduler {
         schedule(sequence, sequence.computed(), count);
     }
 
-    private boolean tryAdmit(Sequence sequence) {
+    /** Blocks that it takes from the cache, or {@link #NOT_NOW}. */
+    private int tryAdmit(Sequence sequence) {
         if (seats + sequence.seats() > limits.sequencesMax() || budget == 0) {
-            return false;
+            return NOT_NOW;
         }
         int cached = cache.match(sequence.chain(), sequence.reusableBlocksMax(limits.blockSize()));
         int from = cached * limits.blockSize();
@@ -120,7 +131,7 @@ public final class Scheduler {
         }
         int all = limits.blocks(sequence.tokenCount());
         if (count == 0 || all - cached + revived + promised > forecast.available()) {
-            return false;
+            return NOT_NOW;
         }
         for (int i = 0; i < cached; i++) {
             forecast.share(cache.block(sequence.chain().get(i)));
@@ -131,7 +142,7 @@ public final class Scheduler {
         seats += sequence.seats();
         plan.admit(sequence, cached);
         schedule(sequence, from, count);
-        return true;
+        return cached;
     }
 
     private void schedule(Sequence sequence, int from, int count) {

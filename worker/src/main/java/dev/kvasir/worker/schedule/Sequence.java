@@ -4,6 +4,8 @@ import dev.kvasir.kvstore.block.BlockTable;
 import dev.kvasir.kvstore.hash.HashChain;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One sequence of tokens on a worker: what is known of it, and how much of that is computed. Prefill and decode are cases
@@ -24,6 +26,7 @@ public final class Sequence {
             .thenComparingLong(s -> s.arrival)
             .thenComparingInt(s -> s.outputIndex);
 
+    private final Standing standing;
     private final long rank;
     private final long arrival;
     private final int outputIndex;
@@ -37,19 +40,23 @@ public final class Sequence {
     private int committed;
     private int scoredRows;
     private int seats;
+    private boolean begun;
+    private int promised;
+    private int served;
+    private @Nullable Account account;
     private SequenceState state = SequenceState.WAITING;
 
     private Sequence(
-            long rank,
-            long arrival,
+            Standing standing,
             int outputIndex,
             int promptCount,
             boolean scoresPrompt,
             HashChain chain,
             int[] tokens,
             int seats) {
-        this.rank = rank;
-        this.arrival = arrival;
+        this.standing = standing;
+        this.rank = standing.rank();
+        this.arrival = standing.arrival();
         this.outputIndex = outputIndex;
         this.promptCount = promptCount;
         this.scoresPrompt = scoresPrompt;
@@ -61,15 +68,13 @@ public final class Sequence {
     /**
      * A sequence that waits.
      *
-     * @param rank place in the order of service, lower first; see {@link Scheduler#rank}
-     * @param arrival number of the request, rising
      * @param outputs how many outputs start from the prompt
      * @param scoresPrompt whether the logits of prompt rows are wanted, so that their blocks may not be reused unseen
      */
     public static Sequence waiting(
-            long rank, long arrival, int[] prompt, int outputs, boolean scoresPrompt, HashChain chain) {
+            Standing standing, int[] prompt, int outputs, boolean scoresPrompt, HashChain chain) {
         var tokens = Arrays.copyOf(prompt, prompt.length + 16);
-        var sequence = new Sequence(rank, arrival, 0, prompt.length, scoresPrompt, chain, tokens, outputs);
+        var sequence = new Sequence(standing, 0, prompt.length, scoresPrompt, chain, tokens, outputs);
         sequence.tokenCount = prompt.length;
         chain.extend(tokens, prompt.length);
         return sequence;
@@ -81,17 +86,12 @@ public final class Sequence {
      * @param known generated so far
      */
     public static Sequence continuing(
-            long rank,
-            long arrival,
-            int outputIndex,
-            int[] prompt,
-            int[] known,
-            boolean scoresPrompt,
-            HashChain chain) {
+            Standing standing, int outputIndex, int[] prompt, int[] known, boolean scoresPrompt, HashChain chain) {
         var tokens = Arrays.copyOf(prompt, prompt.length + known.length + 16);
         System.arraycopy(known, 0, tokens, prompt.length, known.length);
-        var sequence = new Sequence(rank, arrival, outputIndex, prompt.length, scoresPrompt, chain, tokens, 1);
+        var sequence = new Sequence(standing, outputIndex, prompt.length, scoresPrompt, chain, tokens, 1);
         sequence.tokenCount = prompt.length + known.length;
+        sequence.begun = true;
         chain.extend(tokens, sequence.tokenCount);
         return sequence;
     }
@@ -99,11 +99,14 @@ public final class Sequence {
     /** A running sequence that knows and has computed what this one has; the caller shares the blocks. */
     public Sequence fork(int forkIndex) {
         require(state == SequenceState.RUNNING && seats > 1, "fork");
-        var fork = new Sequence(rank, arrival, forkIndex, promptCount, scoresPrompt, chain.fork(), tokens.clone(), 1);
+        var fork = new Sequence(standing, forkIndex, promptCount, scoresPrompt, chain.fork(), tokens.clone(), 1);
         fork.tokenCount = tokenCount;
         fork.computed = computed;
         fork.committed = committed;
         fork.scoredRows = scoredRows;
+        fork.promised = promised;
+        fork.served = served;
+        fork.account = account;
         fork.state = SequenceState.RUNNING;
         seats--;
         return fork;
@@ -126,15 +129,29 @@ public final class Sequence {
     public void computedTo(int end) {
         require(end > computed && end <= tokenCount, "compute to " + end);
         computed = end;
+        served = Math.max(served, end);
         if (scoresPrompt) {
             scoredRows = Math.max(scoredRows, Math.min(end, promptCount - 1));
         }
     }
 
-    void start(int cachedBlocks, int blockSize) {
+    /** It runs now; answers with the tokens that it will have computed for the first time. */
+    int start(int cachedBlocks, int blockSize) {
+        boolean first = state == SequenceState.WAITING;
         become(SequenceState.RUNNING);
         committed = cachedBlocks;
         computed = cachedBlocks * blockSize;
+        served = Math.max(served, computed);
+        if (!first) {
+            return 0;
+        }
+        promised = tokenCount;
+        return tokenCount - computed;
+    }
+
+    /** Tokens promised that were never computed. */
+    int promisedInVain() {
+        return Math.max(0, promised - served);
     }
 
     void preempt() {
@@ -222,6 +239,27 @@ public final class Sequence {
 
     public long arrival() {
         return arrival;
+    }
+
+    String tenant() {
+        return standing.tenant();
+    }
+
+    int priority() {
+        return standing.priority();
+    }
+
+    /** Whether nothing was done for it, here or elsewhere. */
+    boolean isNew() {
+        return state == SequenceState.WAITING && !begun;
+    }
+
+    Account account() {
+        return Objects.requireNonNull(account, "not queued yet");
+    }
+
+    void account(Account of) {
+        account = of;
     }
 
     private void become(SequenceState next) {

@@ -7,10 +7,12 @@ import dev.kvasir.protocol.GenerationRequest;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.protocol.StreamEvent;
+import dev.kvasir.protocol.Tenant;
 import dev.kvasir.worker.schedule.SchedulerLimits;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicReference;
@@ -129,10 +131,64 @@ class EngineTest {
         assertThat(cachedTokens("third", "a")).isEqualTo(36);
     }
 
-    private int cachedTokens(String id, String salt) {
+    @Test
+    void anIsolatedTenantSharesNoBlocksAndOthersDo() {
+        assertThat(cachedTokens("nobody", "", Tenant.NONE)).isZero();
+        assertThat(cachedTokens("open", "", Tenant.of("open", false))).isEqualTo(36);
+        assertThat(cachedTokens("first", "", Tenant.of("a", true))).isZero();
+        assertThat(cachedTokens("second", "", Tenant.of("b", true))).isZero();
+        assertThat(cachedTokens("third", "", Tenant.of("a", true))).isEqualTo(36);
+        assertThat(cachedTokens("salted", "a", Tenant.NONE)).isZero();
+    }
+
+    @Test
+    void aTenantWithManyWaitingGivesPlacesInAFullQueueToOneWithFew() {
+        var flood = new ArrayList<RecordingSink>();
+        for (int i = 0; i < 20; i++) {
+            flood.add(submit("flood-" + i, "flood"));
+        }
+        assertThat(flood.stream().filter(sink -> sink.failed != null)).hasSize(4);
+        var few = new ArrayList<RecordingSink>();
+        for (int i = 0; i < 8; i++) {
+            few.add(submit("few-" + i, "few"));
+        }
+        assertThat(few.stream().filter(sink -> sink.failed == null)).hasSize(8);
+        assertThat(submit("few-9", "few").failed).isNotNull();
+        assertThat(flood.stream().filter(sink -> sink.failed != null))
+                .hasSize(12)
+                .allSatisfy(sink -> {
+                    assertThat(Objects.requireNonNull(sink.failed).kind()).isEqualTo(FailureKind.RESOURCE_EXHAUSTED);
+                    assertThat(Objects.requireNonNull(sink.failed).retryAfterMillis())
+                            .isPositive();
+                });
+        while (!core.isIdle()) {
+            core.step(0);
+        }
+        assertThat(few).allSatisfy(sink -> assertThat(sink.finished).hasSize(1));
+    }
+
+    private RecordingSink submit(String id, String tenant) {
         var sink = new RecordingSink();
         var request = new GenerationRequest(
-                new RequestId(id), "stand-in", new int[40], SamplingParameters.greedy(1), salt, 0);
+                new RequestId(id),
+                "stand-in",
+                new int[40],
+                SamplingParameters.greedy(1),
+                "",
+                0,
+                Tenant.of(tenant, false));
+        core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink), 0);
+        return sink;
+    }
+
+    private int cachedTokens(String id, String salt) {
+        return cachedTokens(id, salt, Tenant.NONE);
+    }
+
+    private int cachedTokens(String id, String salt, Tenant tenant) {
+        var sink = new RecordingSink();
+        var request = new GenerationRequest(
+                new RequestId(id), "stand-in", new int[40], SamplingParameters.greedy(1), salt, 0, tenant);
         core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink), 0);
         while (!core.isIdle()) {
             core.step(0);

@@ -13,6 +13,11 @@ import org.junit.jupiter.api.Test;
 
 class SchedulerTest {
     private static final int BLOCK_SIZE = 4;
+
+    private static Standing standing(long arrival) {
+        return new Standing("", 0, 0, arrival);
+    }
+
     private final Queues queues = new Queues();
     private long arrivals;
     private PrefixCache cache = new PrefixCache(new BlockPool(64));
@@ -29,7 +34,11 @@ class SchedulerTest {
     private Sequence submit(int promptLength, int priority, int outputs) {
         var prompt = IntStream.range(0, promptLength).toArray();
         var sequence = Sequence.waiting(
-                Scheduler.rank(arrivals, priority, 1_000), arrivals++, prompt, outputs, false, HashChain.unnamed());
+                new Standing("", priority, Scheduler.rank(arrivals, priority, 1_000), arrivals++),
+                prompt,
+                outputs,
+                false,
+                HashChain.unnamed());
         queues.add(sequence);
         return sequence;
     }
@@ -141,7 +150,7 @@ class SchedulerTest {
         scheduler = scheduler(64, 4);
         var hasher = new BlockHasher(BLOCK_SIZE);
         var prompt = new int[8];
-        var sequence = Sequence.waiting(0, 0, prompt, 1, false, HashChain.of(hasher, new BlockHash(1, 1)));
+        var sequence = Sequence.waiting(standing(0), prompt, 1, false, HashChain.of(hasher, new BlockHash(1, 1)));
         cache.grow(sequence.table(), 2);
         cache.commit(sequence.chain(), 0, sequence.table());
         cache.commit(sequence.chain(), 1, sequence.table());
@@ -152,7 +161,7 @@ class SchedulerTest {
         assertThat(plan.tokens(0)).isEqualTo(4);
         queues.finish(sequence);
 
-        var scored = Sequence.waiting(0, 1, prompt, 1, true, HashChain.of(hasher, new BlockHash(1, 1)));
+        var scored = Sequence.waiting(standing(1), prompt, 1, true, HashChain.of(hasher, new BlockHash(1, 1)));
         queues.add(scored);
         assertThat(scheduler.plan(queues).cachedBlocks(0)).isZero();
     }
@@ -160,7 +169,7 @@ class SchedulerTest {
     @Test
     void promptRowsThatWantLogitsAreBoundedPerStep() {
         scheduler = scheduler(64, 4);
-        var sequence = Sequence.waiting(0, 0, new int[20], 1, true, HashChain.unnamed());
+        var sequence = Sequence.waiting(standing(0), new int[20], 1, true, HashChain.unnamed());
         queues.add(sequence);
         assertThat(step().tokens(0)).isEqualTo(8);
         assertThat(step().tokens(0)).isEqualTo(8);
@@ -173,7 +182,7 @@ class SchedulerTest {
         submit(10);
         submit(10);
         scheduler.plan(queues);
-        assertThat(queues.waiting()).hasSize(2);
+        assertThat(queues.waitingCount()).isEqualTo(2);
         assertThat(cache.pool().free()).isEqualTo(64);
         assertThat(scheduler.plan(queues).tokenCount()).isEqualTo(16);
     }
