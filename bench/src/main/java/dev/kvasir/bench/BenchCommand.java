@@ -28,6 +28,7 @@ import picocli.CommandLine.TypeConversionException;
             "  kvasir bench --request-rate 5 --input-len 256:1024 --output-len 64 --goodput ttft:500,tpot:50",
             "  kvasir bench --prefix-groups 10 --prefix-len 512 --output result.json",
             "  kvasir bench --document-questions 4 --input-len 1500 --num-prompts 40 --concurrency 1",
+            "  kvasir bench --overload 2 --goodput e2e:4000 --concurrency 32 --num-prompts 300",
             "  kvasir bench compare before.json after.json"
         })
 public final class BenchCommand implements Callable<Integer> {
@@ -192,6 +193,13 @@ public final class BenchCommand implements Callable<Integer> {
     private @Nullable ServiceLevel goodput;
 
     @Option(
+            names = "--overload",
+            paramLabel = "F",
+            description =
+                    "Find the peak, then send F times as much in an open loop. Goodput counts within --goodput e2e, which the server is told as deadline.")
+    private @Nullable Double overload;
+
+    @Option(
             names = {"-o", "--output"},
             paramLabel = "FILE",
             description =
@@ -214,6 +222,12 @@ public final class BenchCommand implements Callable<Integer> {
         var schedule = usage(this::schedule);
         var serviceLevel = goodput == null ? ServiceLevel.NONE : goodput;
         var target = target();
+        if (overload != null) {
+            var streams = new Schedule.Closed(concurrency == null ? 32 : concurrency);
+            LoadGenerator.warmUp(target, workload, warmUpCount);
+            new OverloadRun(target, workload, streams, serviceLevel, overload).run(out);
+            return 0;
+        }
         out.printf("Benchmark of %s at %s: %s, seed %d%n", target.model(), url, schedule, seed);
         out.flush();
         LoadGenerator.warmUp(target, workload, warmUpCount);
@@ -249,6 +263,11 @@ public final class BenchCommand implements Callable<Integer> {
                 promptCount >= 1 && timeoutSeconds >= 1 && warmUpCount >= 0 && warmUpCount <= 1000,
                 "--num-prompts and --timeout must be at least 1, --warm-up in 0..1000");
         require(
+                overload == null || (overload > 1 && overload <= 100 && requestRate == null && outputFile == null),
+                "--overload must be in (1, 100], without --request-rate and --output");
+        double deadline = goodput == null ? Double.POSITIVE_INFINITY : goodput.endToEndMillis();
+        require(overload == null || Double.isFinite(deadline), "--overload needs --goodput e2e:MS");
+        require(
                 "http".equals(url.getScheme()) || "https".equals(url.getScheme()),
                 "--url is '" + url + "' but must begin with http:// or https://");
         return new Target(
@@ -259,6 +278,7 @@ public final class BenchCommand implements Callable<Integer> {
                 temperature,
                 cacheSalt ? "bench-" + Long.toHexString(new SplittableRandom().nextLong()) : null,
                 Duration.ofSeconds(timeoutSeconds),
+                overload == null ? null : Duration.ofMillis((long) deadline),
                 key);
     }
 

@@ -66,10 +66,14 @@ final class OpenAiClient implements AutoCloseable {
 
     /** Sends one request, waits for its stream's end and tells what was seen. Never throws for what a server does. */
     RequestResult run(PlannedRequest planned, long intendedNanos, Target target) throws InterruptedException {
-        var request = request(target.url(), target.chat() ? "/v1/chat/completions" : "/v1/completions", target.apiKey())
+        var builder = request(target.url(), target.chat() ? "/v1/chat/completions" : "/v1/completions", target.apiKey())
                 .header("Content-Type", "application/json")
-                .POST(HttpRequest.BodyPublishers.ofByteArray(body(planned, target)))
-                .build();
+                .POST(HttpRequest.BodyPublishers.ofByteArray(body(planned, target)));
+        if (target.deadline() != null) {
+            builder.header(
+                    "x-kvasir-timeout-ms", Long.toString(target.deadline().toMillis()));
+        }
+        var request = builder.build();
         var recorder = new StreamRecorder();
         long sent = clock.getAsLong();
         var failure = exchange(request, recorder, target.timeout());

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param ignoreEos have every output run to its full length
  * @param cacheSalt keeps this run from hitting what earlier runs left in the server's prefix cache; null for none
  * @param timeout from sending a request to its stream's end
+ * @param deadline that the server is told, in the header {@code x-kvasir-timeout-ms}; null for none
  * @param apiKey bearer token; null for none
  */
 public record Target(
@@ -23,4 +24,5 @@ public record Target(
         double temperature,
         @Nullable String cacheSalt,
         Duration timeout,
+        @Nullable Duration deadline,
         @Nullable String apiKey) {}

@@ -63,6 +63,11 @@ public record Workload(
         }
     }
 
+    /** The same, longer or shorter. */
+    Workload ofCount(int other) {
+        return new Workload(other, input, output, prefixGroups, prefixLength, documentQuestions, tokens, asText, seed);
+    }
+
     /** Request {@code index} of this workload. */
     PlannedRequest request(int index) {
         var random = random(1, index);

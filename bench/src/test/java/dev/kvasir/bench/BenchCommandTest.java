@@ -99,6 +99,38 @@ final class BenchCommandTest {
     }
 
     @Test
+    void overloadIsMeasuredAgainstThePeakAndTheServerIsToldTheDeadline() throws Exception {
+        try (var server = new FakeServer((_, answer) -> {
+            var deadline = answer.exchange().getRequestHeaders().getFirst("x-kvasir-timeout-ms");
+            if ("5000".equals(deadline)) {
+                answer.stream(8, 0, 2);
+            } else {
+                answer.json(429, "{}");
+            }
+        })) {
+            assertThat(run(
+                            "--url",
+                            server.url().toString(),
+                            "--num-prompts",
+                            "20",
+                            "--concurrency",
+                            "4",
+                            "--output-len",
+                            "2",
+                            "--overload",
+                            "2",
+                            "--goodput",
+                            "e2e:5000"))
+                    .as(err.toString())
+                    .isZero();
+            assertThat(server.requests).hasSize(2 + 20 + 12 + 16 + 20 + 40);
+            assertThat(out.toString()).contains("good/s", "closed loop", "2 x capacity", "of its peak");
+        }
+        assertThat(run("--overload", "2")).isEqualTo(2);
+        assertThat(err.toString()).contains("--overload needs --goodput e2e:MS");
+    }
+
+    @Test
     void wrongUsageIsNamed() {
         assertThat(run("--input-len", "many")).isEqualTo(2);
         assertThat(err.toString()).contains("--input-len", "'many'");

@@ -23,7 +23,7 @@ final class LoadGeneratorTest {
     }
 
     private static Target target(FakeServer server, Duration timeout) {
-        return new Target(server.url(), "fake", false, true, 0, "salt", timeout, null);
+        return new Target(server.url(), "fake", false, true, 0, "salt", timeout, null, null);
     }
 
     private static List<RequestResult> run(FakeServer server, int count, Schedule schedule)

@@ -26,6 +26,9 @@ import org.apache.pekko.actor.typed.Props;
  */
 public final class Frontend {
     private static final int REQUEST_ID_MAX = 64;
+    /** Whoever is refused is asked to come back when one in so many places has become free. */
+    private static final int PLACES_SHARE = 16;
+
     private static final Duration FIND_MARGIN = Duration.ofSeconds(2);
 
     private final RouterConfig config;
@@ -37,6 +40,7 @@ public final class Frontend {
     private final Members members;
     private final RandomGenerator random = new SecureRandom();
     private final Semaphore slots;
+    private final DrainRate drainRate = new DrainRate();
     private volatile boolean leaving;
     private volatile boolean draining;
 
@@ -166,7 +170,7 @@ public final class Frontend {
         boolean opened = false;
         try {
             var request = RequestRules.validate(draft, model, config.tenantIsolation(), random);
-            var response = new ResponseStream(request, slots::release);
+            var response = new ResponseStream(request, this::releaseSlot);
             router.tell(new Router.Open(request, PromptHashes.of(request, status), response, deadline(timeout)));
             opened = true;
             return response;
@@ -198,7 +202,7 @@ public final class Frontend {
         var released = new AtomicBoolean();
         Runnable release = () -> {
             if (released.compareAndSet(false, true)) {
-                slots.release();
+                releaseSlot();
             }
         };
         router.tell(new Router.Resume(new RequestId(requestId), received, deadline(timeout), release, answer));
@@ -227,8 +231,16 @@ public final class Frontend {
             throw new RequestFailedException(Failure.retryable(
                     FailureKind.RESOURCE_EXHAUSTED,
                     "%d requests are being answered, which is the limit".formatted(config.concurrentRequestsMax()),
-                    Router.RETRY_AFTER_MILLIS));
+                    drainRate.millisFor(
+                            Math.ceilDiv(config.concurrentRequestsMax(), PLACES_SHARE),
+                            System.nanoTime(),
+                            Router.RETRY_AFTER_MILLIS)));
         }
+    }
+
+    private void releaseSlot() {
+        slots.release();
+        drainRate.ended(System.nanoTime());
     }
 
     private Duration deadline(Optional<Duration> timeout) {

@@ -41,11 +41,11 @@ final class Answers implements AutoCloseable {
     private Answers() {}
 
     /** Submits all; where one is refused, none goes on. */
-    static Answers open(Frontend frontend, List<RequestDraft> drafts) {
+    static Answers open(Frontend frontend, List<RequestDraft> drafts, Optional<Duration> timeout) {
         var answers = new Answers();
         try {
             for (var draft : drafts) {
-                answers.streams.add(frontend.submit(draft, Optional.empty()));
+                answers.streams.add(frontend.submit(draft, timeout));
             }
             return answers;
         } catch (RuntimeException e) {

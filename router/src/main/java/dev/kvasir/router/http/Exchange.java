@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.SocketTimeoutException;
+import java.time.Duration;
 import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Optional;
@@ -25,6 +26,7 @@ final class Exchange {
     private static final HeaderName REQUEST_ID = HeaderNames.create("X-Request-Id");
     private static final HeaderName LAST_EVENT_ID = HeaderNames.create("Last-Event-ID");
     private static final HeaderName TENANT = HeaderNames.create("X-Kvasir-Tenant");
+    private static final HeaderName TIMEOUT = HeaderNames.create("X-Kvasir-Timeout-Ms");
     private static final int REQUEST_ID_MAX = 128;
     /** So many bodies of the largest size are read only to be thrown away, when one is refused. */
     private static final int SKIPPED_BODIES = 4;
@@ -82,6 +84,18 @@ final class Exchange {
     @Nullable
     String tenant() {
         return request.headers().first(TENANT).orElse(null);
+    }
+
+    /** How long the client waits for its answer at most, if it says so. */
+    Optional<Duration> timeout() {
+        return request.headers().first(TIMEOUT).map(Exchange::timeout);
+    }
+
+    private static Duration timeout(String text) {
+        boolean number = text.length() <= 15 && !text.isEmpty() && text.chars().allMatch(c -> c >= '0' && c <= '9');
+        long millis = number ? Long.parseLong(text) : 0;
+        Limits.require(millis >= 1, TIMEOUT.defaultCase(), text, "a number of milliseconds, at least 1");
+        return Duration.ofMillis(millis);
     }
 
     /** What a client of server-sent events says when it comes back. */

@@ -8,7 +8,6 @@ import dev.kvasir.router.ResumePoint;
 import dev.kvasir.router.ValidRequest;
 import java.time.InstantSource;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 
@@ -46,7 +45,7 @@ final class GenerationRoutes {
         var id = RequestIds.bare(exchange.pathParameter("id"));
         var position = exchange.query("next_index").or(exchange::lastEventId);
         var received = position.map(StreamPosition::parse).orElse(ResumePoint.START);
-        try (var answers = Answers.of(frontend.resume(id, received, Optional.empty()))) {
+        try (var answers = Answers.of(frontend.resume(id, received, exchange.timeout()))) {
             var request = answers.get(0).request();
             var notes = new DoorNotes(request.door());
             var format = notes.format(request, id);
@@ -63,7 +62,7 @@ final class GenerationRoutes {
             GenerationFields.Streaming streaming,
             Function<List<ValidRequest>, AnswerFormat> formats)
             throws InterruptedException {
-        try (var answers = Answers.open(frontend, drafts)) {
+        try (var answers = Answers.open(frontend, drafts, exchange.timeout())) {
             var format = formats.apply(IntStream.range(0, answers.size())
                     .mapToObj(answers::get)
                     .map(ResponseStream::request)

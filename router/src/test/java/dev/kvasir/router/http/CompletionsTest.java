@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.kvasir.router.StandInWorker;
 import dev.kvasir.router.TestCluster;
 import dev.kvasir.router.TestModel;
+import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
@@ -71,6 +72,19 @@ class CompletionsTest {
             var refused = other.post("/v1/completions", "{\"prompt\":\"a\"}", "x-kvasir-tenant", "a b");
             assertThat(refused.statusCode()).isEqualTo(400);
             assertThat(refused.body()).contains("tenant is a b but must be printable ASCII without spaces");
+        }
+    }
+
+    @Test
+    void theDeadlineIsReadFromAHeader() {
+        try (var other = Door.open(TestCluster.start(""))) {
+            other.cluster().worker(StandInWorker.babbling(), Duration.ofSeconds(5));
+            var late = other.post("/v1/completions", "{\"prompt\":\"a\"}", "x-kvasir-timeout-ms", "40");
+            assertThat(late.statusCode()).isEqualTo(504);
+            var refused = other.post("/v1/completions", "{\"prompt\":\"a\"}", "x-kvasir-timeout-ms", "soon");
+            assertThat(refused.statusCode()).isEqualTo(400);
+            assertThat(refused.body())
+                    .contains("X-Kvasir-Timeout-Ms is soon but must be a number of milliseconds, at least 1");
         }
     }
 

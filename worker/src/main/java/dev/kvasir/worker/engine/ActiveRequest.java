@@ -34,6 +34,7 @@ public final class ActiveRequest {
     private int outputsLeft;
     private long arrivalNanos;
     private int cachedTokens;
+    private long startNanos;
     private boolean started;
 
     /** @param deadlineNanos on the engine's clock, or {@link #NO_DEADLINE} */
@@ -89,6 +90,20 @@ public final class ActiveRequest {
         return deadlineNanos != NO_DEADLINE && nowNanos - deadlineNanos >= 0;
     }
 
+    /** Time until the deadline; {@link #NO_DEADLINE} where there is none. */
+    long nanosLeft(long nowNanos) {
+        return deadlineNanos == NO_DEADLINE ? NO_DEADLINE : deadlineNanos - nowNanos;
+    }
+
+    /** Whether nothing was computed for it, here or elsewhere. */
+    boolean isNew() {
+        return !started && continuation.begins();
+    }
+
+    long startNanos() {
+        return startNanos;
+    }
+
     /** @param all outputs that have not ended */
     void queued(Output[] all, long nowNanos) {
         outputs = all;
@@ -97,11 +112,12 @@ public final class ActiveRequest {
     }
 
     /** First start; false when it started before and was preempted. */
-    boolean start(int tokensFromCache) {
+    boolean start(int tokensFromCache, long nowNanos) {
         if (started) {
             return false;
         }
         started = true;
+        startNanos = nowNanos;
         cachedTokens = tokensFromCache;
         return true;
     }

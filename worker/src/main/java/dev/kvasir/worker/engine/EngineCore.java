@@ -11,6 +11,7 @@ import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.worker.runner.ModelRunner;
 import dev.kvasir.worker.runner.SequenceWork;
 import dev.kvasir.worker.runner.Step;
+import dev.kvasir.worker.schedule.Forecast;
 import dev.kvasir.worker.schedule.Queues;
 import dev.kvasir.worker.schedule.Scheduler;
 import dev.kvasir.worker.schedule.Sequence;
@@ -45,6 +46,9 @@ public final class EngineCore {
     private final List<ActiveRequest> live = new ArrayList<>();
     private final Map<Sequence, ActiveRequest> owners = new HashMap<>();
     private final Throughput throughput = new Throughput();
+    private final Forecast forecast = new Forecast();
+    private final Deadlines deadlines = new Deadlines(forecast);
+    private long stepNanos;
     private final PrefillSpeed prefillSpeed = new PrefillSpeed();
     private int generated;
 
@@ -64,7 +68,7 @@ public final class EngineCore {
         cache = new PrefixCache(new BlockPool(runner.blockCount()));
         shared.join(cache, runner);
         fetching = new Fetching(shared, puller, queues, cache, settings.limits());
-        intake = new Intake(settings, runner);
+        intake = new Intake(settings, runner, deadlines);
         scheduler = new Scheduler(settings.limits(), cache);
         applier = new PlanApplier(queues, cache, runner, blockSize);
         step = new Step(settings.limits().sequencesMax());
@@ -145,6 +149,7 @@ public final class EngineCore {
      * broken for good; then {@link #abandon} is all that may follow.
      */
     public void step(long nowNanos) {
+        stepNanos = nowNanos;
         dropUnwanted(nowNanos);
         fetching.arrange();
         if (queues.isEmpty()) {
@@ -184,15 +189,18 @@ public final class EngineCore {
     }
 
     private void noteStarts(StepPlan plan, long nowNanos) {
+        int starts = 0;
         for (int i = 0; i < plan.admitted().size(); i++) {
             var request = owner(plan.admitted().get(i));
             int cached = plan.cachedBlocks(i) * settings.limits().blockSize();
-            if (request.start(cached)) {
+            if (request.start(cached, nowNanos)) {
+                starts++;
                 int promptTokens = plan.admitted().get(i).tokenCount();
                 cache.recordLookup(promptTokens, cached);
                 observer.started(nowNanos - request.arrivalNanos(), promptTokens, cached);
             }
         }
+        forecast.stepped(starts, queues.waitingCount() > 0, nowNanos);
     }
 
     /** Says what is wanted of the rows that a sequence computes. */
@@ -288,15 +296,20 @@ public final class EngineCore {
             var stop = reason == FinishReason.STOP ? OptionalInt.of(last) : OptionalInt.empty();
             request.sink().publish(new StreamEvent.Finished(request.id(), output.index(), count, reason, stop));
             observer.finished(reason, request.request().prompt().length, count);
+            if (request.continuation().begins()) {
+                forecast.finished(stepNanos - request.startNanos(), count);
+            }
             end(request, output);
         }
     }
 
     private void dropUnwanted(long nowNanos) {
+        boolean contended = queues.waitingCount() > 1;
         for (int i = live.size() - 1; i >= 0; i--) {
             var request = live.get(i);
-            if (request.isLate(nowNanos)) {
-                fail(request, Refusal.of(FailureKind.DEADLINE_EXCEEDED, "the deadline passed"));
+            var refusal = deadlines.later(request, contended, nowNanos);
+            if (refusal != null) {
+                fail(request, refusal);
             } else if (request.hasMarks()) {
                 dropCancelled(request);
             }

@@ -26,10 +26,12 @@ final class Intake {
     private final EngineSettings settings;
     private final ModelRunner runner;
     private final BlockHasher hasher;
+    private final Deadlines deadlines;
     private long arrivals;
 
-    Intake(EngineSettings settings, ModelRunner runner) {
+    Intake(EngineSettings settings, ModelRunner runner, Deadlines deadlines) {
         this.settings = settings;
+        this.deadlines = deadlines;
         this.runner = runner;
         this.hasher = new BlockHasher(settings.limits().blockSize());
     }
@@ -37,16 +39,19 @@ final class Intake {
     /** @param backlogMillis time that the work at hand will take, for the hint when to retry */
     @Nullable
     Refusal check(ActiveRequest request, Queues queues, long nowNanos, LongSupplier backlogMillis) {
-        if (request.isLate(nowNanos)) {
-            return Refusal.of(FailureKind.DEADLINE_EXCEEDED, "the deadline passed before the request was queued");
+        int freeSeats = settings.limits().sequencesMax() - queues.runningSeats();
+        var tenant = request.request().tenant().name();
+        int ahead = queues.waitingCount() < freeSeats ? 0 : queues.aheadOf(tenant) + 1;
+        var late = deadlines.onArrival(request, ahead, nowNanos);
+        if (late != null) {
+            return late;
         }
         var refusal = Admission.check(
                 request.request(), request.continuation(), settings, runner.vocabularySize(), runner.blockCount());
-        return refusal.orElseGet(() -> overload(queues, backlogMillis));
+        return refusal.orElseGet(() -> overload(queues, freeSeats, backlogMillis));
     }
 
-    private @Nullable Refusal overload(Queues queues, LongSupplier backlogMillis) {
-        int freeSeats = settings.limits().sequencesMax() - queues.runningSeats();
+    private @Nullable Refusal overload(Queues queues, int freeSeats, LongSupplier backlogMillis) {
         int waiting = queues.waitingCount();
         if (waiting - freeSeats < settings.waitingMax()) {
             return null;
@@ -54,7 +59,7 @@ final class Intake {
         return new Refusal(
                 FailureKind.RESOURCE_EXHAUSTED,
                 "%d requests are waiting, at most %d may".formatted(waiting, settings.waitingMax()),
-                backlogMillis.getAsLong());
+                deadlines.retryMillis(waiting, backlogMillis));
     }
 
     /**

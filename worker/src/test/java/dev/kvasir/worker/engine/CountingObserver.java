@@ -10,6 +10,7 @@ final class CountingObserver implements EngineObserver {
     int finished;
     int failed;
     int generated;
+    int lastTokens;
     EngineLoad load = new EngineLoad(0, 0, 0, 0, 0);
 
     @Override
@@ -24,6 +25,7 @@ final class CountingObserver implements EngineObserver {
 
     @Override
     public void stepped(int tokens, int generatedTokens, int preemptionCount) {
+        lastTokens = tokens;
         generated += generatedTokens;
         preemptions += preemptionCount;
     }
