@@ -11,12 +11,15 @@ public record KvSource(String transferAddress, long incarnation, int blocks) {
     /** Most sources of a request. */
     public static final int SOURCES_MAX = 8;
 
+    /** Longest address, in characters. */
+    public static final int ADDRESS_MAX = 512;
+
     public KvSource {
         Limits.require(
-                !transferAddress.isEmpty() && transferAddress.length() <= 512,
+                !transferAddress.isEmpty() && transferAddress.length() <= ADDRESS_MAX,
                 "transfer_address",
                 transferAddress,
-                "host:port");
+                "host:port of at most " + ADDRESS_MAX + " characters");
         Limits.require(blocks >= 0, "blocks", blocks, "at least 0");
     }
 }

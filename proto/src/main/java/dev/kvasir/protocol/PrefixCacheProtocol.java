@@ -67,6 +67,11 @@ public final class PrefixCacheProtocol {
     public record Holder(String address, long incarnation, long bornMillis, String transferAddress) {
         private static final String STORE = "/kvstore";
 
+        public Holder {
+            checkAddress("address", address);
+            checkAddress("transfer_address", transferAddress);
+        }
+
         /** The same for the kvstore of a member, whose worker may hold blocks too. */
         public static Holder ofStore(String address, long incarnation, long bornMillis, String transferAddress) {
             return new Holder(address + STORE, incarnation, bornMillis, transferAddress);
@@ -197,7 +202,10 @@ public final class PrefixCacheProtocol {
         }
     }
 
-    /** To a follower. A shard numbers the events of each holder anew, from 1, in each of its own lives. */
+    /**
+     * To a follower. A shard numbers the events of each holder anew in each of its own lives: from 1, unless a holder has gone
+     * before.
+     */
     public sealed interface Update extends WireMessage {
         String shard();
 
@@ -228,6 +236,14 @@ public final class PrefixCacheProtocol {
         public IndexCurrent {
             holders = List.copyOf(holders);
         }
+    }
+
+    private static void checkAddress(String field, String address) {
+        Limits.require(
+                address.length() <= KvSource.ADDRESS_MAX,
+                field,
+                address.length() + " characters",
+                "at most " + KvSource.ADDRESS_MAX + " characters");
     }
 
     private static void checkPart(int part, int parts) {

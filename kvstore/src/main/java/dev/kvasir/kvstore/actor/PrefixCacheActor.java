@@ -70,7 +70,7 @@ final class PrefixCacheActor {
                 .onAnyMessage(message -> {
                     switch (message) {
                         case Wire(var command) -> handle(command, clock.getAsLong());
-                        case Tick _ -> shard.tick(clock.getAsLong());
+                        case Tick _ -> tick(clock.getAsLong());
                     }
                     return Behaviors.same();
                 })
@@ -92,11 +92,22 @@ final class PrefixCacheActor {
             case Renew(var holder, var sequence, var replyTo) -> shard.renew(holder, sequence, replyTo, now);
             case Leave(var holder) -> shard.leave(holder);
             case Follow(var life, var known, var replyTo) -> {
-                if (watched.add(replyTo)) {
+                shard.follow(life, known, replyTo, now);
+                if (shard.isFollowedBy(replyTo) && watched.add(replyTo)) {
                     context.watch(replyTo);
                 }
-                shard.follow(life, known, replyTo, now);
             }
         }
+    }
+
+    private void tick(long now) {
+        shard.tick(now);
+        watched.removeIf(follower -> {
+            boolean gone = !shard.isFollowedBy(follower);
+            if (gone) {
+                context.unwatch(follower);
+            }
+            return gone;
+        });
     }
 }

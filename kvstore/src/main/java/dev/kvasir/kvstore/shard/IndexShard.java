@@ -104,6 +104,9 @@ public final class IndexShard<H, F> {
     private final Map<BlockHash, Boolean> chainsByAge = new LinkedHashMap<>(16, 0.75f, true);
     private int size;
 
+    /** Beyond all that was told of holders that went: one that comes back is not taken for what it was before. */
+    private long toldOfGone;
+
     /** @param life of this shard, unlike that of any before it; not 0 */
     public IndexShard(String name, long life, Limits limits, Outbox<H, F> outbox) {
         this.name = name;
@@ -197,6 +200,11 @@ public final class IndexShard<H, F> {
         outbox.toFollower(replyTo, new IndexCurrent(name, life, all));
     }
 
+    /** Whether it has asked to follow, not long ago, and was taken. */
+    public boolean isFollowedBy(F follower) {
+        return followers.containsKey(follower);
+    }
+
     /** A follower has gone. */
     public void unfollow(F follower) {
         followers.remove(follower);
@@ -231,6 +239,7 @@ public final class IndexShard<H, F> {
             }
             known = new Known(holder);
             known.state = fromItsBeginning ? HolderState.COMPLETE : HolderState.REBUILDING;
+            known.told = toldOfGone;
             holders.put(holder.address(), known);
         }
         known.leaseUntil = now + limits.leaseNanos();
@@ -371,6 +380,7 @@ public final class IndexShard<H, F> {
     private void remove(Known known) {
         holders.remove(known.holder.address());
         size -= known.blocks.size();
+        toldOfGone = Math.max(toldOfGone, known.told + 1);
         known.blocks.chains().forEach(this::forgetIfUnused);
         var gone = new IndexGone(name, life, known.holder);
         followers.keySet().forEach(follower -> outbox.toFollower(follower, gone));
