@@ -41,6 +41,11 @@ final class Pool implements HolderActor.Owner, AutoCloseable {
                 }
                 news.tell(false, Tier.HOST, block);
             }
+
+            @Override
+            public void damaged(StoredBlock block) {
+                news.tell(false, Tier.HOST, block);
+            }
         });
         disk = makeDisk.apply(new DiskTier.Listener() {
                     @Override
@@ -88,13 +93,17 @@ final class Pool implements HolderActor.Owner, AutoCloseable {
         if (reservation == null) {
             return false;
         }
-        var block = from.read(hash, reservation.bytes());
-        if (block == null) {
-            reservation.abandon();
-            return false;
+        @Nullable StoredBlock block = null;
+        try {
+            block = from.read(hash, reservation.bytes());
+        } finally {
+            if (block == null) {
+                reservation.abandon();
+            } else {
+                reservation.publish(block);
+            }
         }
-        reservation.publish(block);
-        return true;
+        return block != null;
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.kvasir.kvstore.tier;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
@@ -24,10 +25,9 @@ public interface BlockFile extends AutoCloseable {
     @Override
     void close() throws IOException;
 
-    /** A file of the file system, made where it is not there. */
+    /** A file of the file system, made where it is not there. Refused while another process has it open. */
     static BlockFile open(Path path) throws IOException {
-        var channel =
-                FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        var channel = openAlone(path);
         return new BlockFile() {
             @Override
             public long size() throws IOException {
@@ -60,5 +60,24 @@ public interface BlockFile extends AutoCloseable {
                 channel.close();
             }
         };
+    }
+
+    private static FileChannel openAlone(Path path) throws IOException {
+        var channel =
+                FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        boolean alone = false;
+        try {
+            alone = channel.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            throw new IOException("this process has the file open already", e);
+        } finally {
+            if (!alone) {
+                channel.close();
+            }
+        }
+        if (!alone) {
+            throw new IOException("another process has the file open");
+        }
+        return channel;
     }
 }

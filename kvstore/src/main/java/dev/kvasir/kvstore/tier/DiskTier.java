@@ -2,11 +2,11 @@ package dev.kvasir.kvstore.tier;
 
 import dev.kvasir.kvstore.hash.BlockHash;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,8 +21,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Blocks of one format in a file of fixed size, which outlive the process. One thread writes; what it cannot keep up with
- * is not kept. Nothing that is read is believed before its header and checksum were found right, so that a torn write, a
+ * Blocks of one format in a file of fixed size, which outlive the process. One thread opens and writes it; what it cannot
+ * keep up with is not kept. Nobody but readers of a block waits for the disk, and no lock is held meanwhile. Nothing that is read is believed before its header and checksum were found right, so that a torn write, a
  * flipped bit, another model's file or an old version cost a block and no more. A disk that fails, is full or slow switches
  * itself off, says why, and is tried again later; everything else goes on without it. Thread-safe.
  *
@@ -52,6 +52,7 @@ public final class DiskTier implements AutoCloseable {
     private static final int PAGE = 4096;
     private static final int MAGIC = 0x4B564431;
     private static final int WRITES_WAITING_MAX = 64;
+    private static final int BYTES_WAITING_MAX = 64 << 20;
 
     /** A block on its way to disk; the bytes are a copy. */
     private static final class Write {
@@ -73,10 +74,11 @@ public final class DiskTier implements AutoCloseable {
     private final BlockFile.Opener opener;
     private final LongSupplier clock;
     private final Listener listener;
+    private final Limits limits;
     private final int slots;
     private final int stride;
     private final DiskHealth health;
-    private final ArrayBlockingQueue<Write> writes = new ArrayBlockingQueue<>(WRITES_WAITING_MAX);
+    private final ArrayBlockingQueue<Write> writes;
     private final AtomicLong rejected = new AtomicLong();
     private final AtomicLong switchedOff = new AtomicLong();
     private final AtomicLong dropped = new AtomicLong();
@@ -84,10 +86,11 @@ public final class DiskTier implements AutoCloseable {
     private TierIndex index = new TierIndex();
     private List<Integer> free = new ArrayList<>();
     private @Nullable BlockFile file;
+    private boolean opening = true;
     private volatile boolean closed;
 
     /**
-     * Opens the file of a format in {@code folder}, and takes up what is sound in it.
+     * Begins to open the file of a format in {@code folder}, and to take up what is sound in it.
      *
      * @param clock nanoseconds, monotonic
      */
@@ -103,37 +106,56 @@ public final class DiskTier implements AutoCloseable {
         this.opener = opener;
         this.clock = clock;
         this.listener = listener;
+        this.limits = limits;
         this.stride = Math.ceilDiv(FrameHeader.BYTES + format.blockBytes(), PAGE) * PAGE;
         this.slots = (int) Math.min((limits.bytesMax() - PAGE) / stride, Integer.MAX_VALUE);
         this.health = new DiskHealth(limits.slow(), limits.pauseNanos());
-        synchronized (this) {
-            open();
-        }
+        this.writes = new ArrayBlockingQueue<>(Math.clamp(BYTES_WAITING_MAX / stride, 1, WRITES_WAITING_MAX));
         this.writer = Thread.ofPlatform().name("kvasir-disk").daemon().start(this::writeAll);
     }
 
+    /** What lies in a file. */
+    private record Content(TierIndex index, List<Integer> free) {}
+
     private void open() {
+        @Nullable BlockFile opened = null;
         try {
             Files.createDirectories(path.toAbsolutePath().getParent());
-            var opened = opener.open(path);
-            file = opened;
-            index = new TierIndex();
-            free = new ArrayList<>();
-            if (hasOwnTitle(opened)) {
-                takeUp(opened);
-            } else {
-                if (opened.size() > 0) {
-                    rejected.incrementAndGet();
-                    LOG.warn("{} is not a file of blocks of this model and version; it is overwritten", path);
-                }
-                opened.write(title(), 0);
-                for (int slot = slots - 1; slot >= 0; slot--) {
-                    free.add(slot);
-                }
+            opened = opener.open(path);
+            install(opened, hasOwnTitle(opened) ? takeUp(opened) : begin(opened));
+        } catch (IOException e) {
+            close(opened);
+            synchronized (this) {
+                opening = false;
+                switchOff("it cannot be opened: " + e.getMessage());
             }
-        } catch (IOException | UncheckedIOException e) {
-            switchOff("it cannot be opened: " + e.getMessage());
         }
+    }
+
+    private synchronized void install(BlockFile opened, Content content) {
+        opening = false;
+        if (closed) {
+            close(opened);
+            return;
+        }
+        health.on();
+        file = opened;
+        index = content.index();
+        free = content.free();
+        index.entries().forEach(entry -> listener.stored(entry.block()));
+    }
+
+    private Content begin(BlockFile of) throws IOException {
+        if (of.size() > 0) {
+            rejected.incrementAndGet();
+            LOG.warn("{} is not a file of blocks of this model and version; it is overwritten", path);
+        }
+        of.write(title(), 0);
+        var content = new Content(new TierIndex(), new ArrayList<>());
+        for (int slot = slots - 1; slot >= 0; slot--) {
+            content.free().add(slot);
+        }
+        return content;
     }
 
     private ByteBuffer title() {
@@ -158,19 +180,26 @@ public final class DiskTier implements AutoCloseable {
         var formats = new ArrayList<BlockFormat>();
         try (var files = Files.newDirectoryStream(folder, "blocks-*.kv")) {
             for (var path : files) {
-                try (var file = BlockFile.open(path)) {
-                    formatOf(file).ifPresent(formats::add);
-                }
+                readTitle(path).flatMap(DiskTier::formatOf).ifPresent(formats::add);
             }
-        } catch (IOException e) {
+        } catch (IOException | DirectoryIteratorException e) {
             LOG.debug("No files of blocks in {}", folder, e);
         }
         return formats;
     }
 
-    private static Optional<BlockFormat> formatOf(BlockFile file) throws IOException {
-        var title = ByteBuffer.allocate(PAGE);
-        if (!file.read(title, 0) || title.getInt(0) != MAGIC) {
+    private static Optional<ByteBuffer> readTitle(Path path) {
+        try (var file = Files.newInputStream(path)) {
+            var title = file.readNBytes(PAGE);
+            return title.length == PAGE ? Optional.of(ByteBuffer.wrap(title)) : Optional.empty();
+        } catch (IOException e) {
+            LOG.warn("{} cannot be read: {}", path, e.toString());
+            return Optional.empty();
+        }
+    }
+
+    private static Optional<BlockFormat> formatOf(ByteBuffer title) {
+        if (title.getInt(0) != MAGIC) {
             return Optional.empty();
         }
         int length = title.getInt(2 * Integer.BYTES);
@@ -202,22 +231,31 @@ public final class DiskTier implements AutoCloseable {
         return of.read(title, 0) && title.flip().equals(title());
     }
 
-    private void takeUp(BlockFile from) throws IOException {
+    private Content takeUp(BlockFile from) throws IOException {
+        var content = new Content(new TierIndex(), new ArrayList<>());
+        var speed = new DiskHealth(limits.slow(), limits.pauseNanos());
         var bytes = ByteBuffer.allocate(FrameHeader.BYTES);
-        for (int slot = slots - 1; slot >= 0; slot--) {
+        for (int slot = slots - 1; slot >= 0 && !closed; slot--) {
             bytes.clear();
+            long start = clock.getAsLong();
             var header = from.read(bytes, at(slot)) ? FrameHeader.read(bytes.flip()) : null;
-            if (header != null && isOwn(header) && index.get(header.block().hash()) == null) {
-                index.add(header.block(), slot);
-                listener.stored(header.block());
+            long now = clock.getAsLong();
+            if (speed.succeeded(now - start, now)) {
+                throw new IOException(speed.reason());
+            }
+            if (header != null
+                    && isOwn(header)
+                    && content.index().get(header.block().hash()) == null) {
+                content.index().add(header.block(), slot);
             } else {
                 if (header != null) {
                     rejected.incrementAndGet();
                 }
-                free.add(slot);
+                content.free().add(slot);
             }
         }
-        LOG.info("{} has {} blocks", path, index.size());
+        LOG.info("{} has {} blocks", path, content.index().size());
+        return content;
     }
 
     private boolean isOwn(FrameHeader header) {
@@ -241,6 +279,7 @@ public final class DiskTier implements AutoCloseable {
     }
 
     private void writeAll() {
+        open();
         while (!closed) {
             try {
                 var write = writes.poll(200, TimeUnit.MILLISECONDS);
@@ -274,16 +313,17 @@ public final class DiskTier implements AutoCloseable {
         long start = clock.getAsLong();
         try {
             to.write(bytes, at(slot));
-            synchronized (this) {
-                index.add(write.block(), slot);
-                listener.stored(write.block());
-                measured(start);
-            }
-        } catch (IOException e) {
-            synchronized (this) {
-                free.add(slot);
-                switchOff("writing failed: " + e.getMessage());
-            }
+            written(write.block(), slot, to, start);
+        } catch (IOException | OutOfMemoryError e) { // There may be no memory outside of the heap.
+            failed(to, "writing failed: " + e.getMessage());
+        }
+    }
+
+    private synchronized void written(StoredBlock block, int slot, BlockFile to, long start) {
+        if (to.equals(file)) { // Else the tier was switched off meanwhile, and its index is another.
+            index.add(block, slot);
+            listener.stored(block);
+            measured(to, start);
         }
     }
 
@@ -299,29 +339,37 @@ public final class DiskTier implements AutoCloseable {
         return entry.slot();
     }
 
-    private void measured(long start) {
+    private synchronized void measured(BlockFile of, long start) {
         long now = clock.getAsLong();
-        if (health.succeeded(now - start, now)) {
-            switchOff(health.reason());
+        if (of.equals(file) && health.succeeded(now - start, now)) {
+            off(health.reason());
+        }
+    }
+
+    /** Nothing, where the file was given up already. */
+    private synchronized void failed(BlockFile of, String why) {
+        if (of.equals(file)) {
+            switchOff(why);
         }
     }
 
     private void switchOff(String why) {
-        if (!health.isOff() || !health.reason().equals(why)) {
-            health.failed(why, clock.getAsLong());
-        }
+        health.failed(why, clock.getAsLong());
+        off(why);
+    }
+
+    private void off(String why) {
         switchedOff.incrementAndGet();
         LOG.error(
                 "The disk tier {} is switched off: {}. Serving goes on without it; it is tried again later", path, why);
         index.entries().forEach(entry -> listener.evicted(entry.block()));
         index = new TierIndex();
         writes.clear();
-        closeFile();
+        close(file);
+        file = null;
     }
 
-    private void closeFile() {
-        var old = file;
-        file = null;
+    private void close(@Nullable BlockFile old) {
         if (old != null) {
             try {
                 old.close();
@@ -331,14 +379,21 @@ public final class DiskTier implements AutoCloseable {
         }
     }
 
-    private synchronized void tryAgain() {
-        if (health.mayTryAgain(clock.getAsLong())) {
-            health.on();
-            open();
-            if (!health.isOff()) {
-                LOG.info("The disk tier {} is on again", path);
+    private void tryAgain() {
+        synchronized (this) {
+            if (!health.mayTryAgain(clock.getAsLong())) {
+                return;
             }
         }
+        open();
+        if (!isOff()) {
+            LOG.info("The disk tier {} is on again", path);
+        }
+    }
+
+    /** Whether the file has not been looked through yet. */
+    public synchronized boolean isOpening() {
+        return opening;
     }
 
     public synchronized boolean contains(BlockHash hash) {
@@ -358,34 +413,35 @@ public final class DiskTier implements AutoCloseable {
             index.touch(entry);
             index.pin(entry);
         }
-        var bytes = ByteBuffer.allocate(FrameHeader.BYTES + format.blockBytes());
         long start = clock.getAsLong();
         boolean sound = false;
         try {
-            sound = from.read(bytes, at(entry.slot())) && isSound(bytes.flip(), entry.block(), to);
-            synchronized (this) {
-                measured(start);
-            }
+            sound = isSound(from, entry, to);
+            measured(from, start);
         } catch (IOException e) {
-            synchronized (this) {
-                switchOff("reading failed: " + e.getMessage());
-            }
+            failed(from, "reading failed: " + e.getMessage());
+        } finally {
+            release(entry, sound);
         }
-        return release(entry, sound) ? entry.block() : null;
+        return sound ? entry.block() : null;
     }
 
-    private boolean isSound(ByteBuffer bytes, StoredBlock wanted, MemorySegment to) {
-        var header = FrameHeader.read(bytes);
-        if (header == null || !isOwn(header) || !header.block().equals(wanted)) {
+    private boolean isSound(BlockFile from, TierIndex.Entry entry, MemorySegment to) throws IOException {
+        var bytes = ByteBuffer.allocate(FrameHeader.BYTES);
+        if (!from.read(bytes, at(entry.slot()))) {
             return false;
         }
-        MemorySegment.copy(MemorySegment.ofBuffer(bytes), 0, to, 0, format.blockBytes());
-        return Checksum.of(to) == wanted.checksum();
+        var header = FrameHeader.read(bytes.flip());
+        return header != null
+                && isOwn(header)
+                && header.block().equals(entry.block())
+                && from.read(to.asByteBuffer(), at(entry.slot()) + FrameHeader.BYTES)
+                && Checksum.of(to) == header.block().checksum();
     }
 
-    private synchronized boolean release(TierIndex.Entry entry, boolean sound) {
+    private synchronized void release(TierIndex.Entry entry, boolean sound) {
         if (index.get(entry.block().hash()) != entry) {
-            return sound; // The tier was switched off meanwhile.
+            return; // The tier was switched off meanwhile.
         }
         index.unpin(entry);
         if (!sound) {
@@ -394,7 +450,6 @@ public final class DiskTier implements AutoCloseable {
             free.add(entry.slot());
             listener.evicted(entry.block());
         }
-        return sound;
     }
 
     /** All blocks that can be read. */
@@ -451,7 +506,8 @@ public final class DiskTier implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         synchronized (this) {
-            closeFile();
+            close(file);
+            file = null;
         }
     }
 }

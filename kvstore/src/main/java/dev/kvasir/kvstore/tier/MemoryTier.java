@@ -27,12 +27,18 @@ public final class MemoryTier implements AutoCloseable {
 
             @Override
             public void evicted(StoredBlock block, MemorySegment bytes) {}
+
+            @Override
+            public void damaged(StoredBlock block) {}
         };
 
         void stored(StoredBlock block);
 
         /** Gives the content too, for as long as the call lasts. */
         void evicted(StoredBlock block, MemorySegment bytes);
+
+        /** Its bytes no longer fit their checksum: it is forgotten, and there is nothing to keep. */
+        void damaged(StoredBlock block);
     }
 
     private final BlockFormat format;
@@ -140,7 +146,7 @@ public final class MemoryTier implements AutoCloseable {
                 damaged++;
                 if (index.get(block().hash()) == entry) {
                     index.unlist(entry);
-                    listener.evicted(block(), bytes);
+                    listener.damaged(block());
                 }
             }
             return false;

@@ -13,6 +13,9 @@ import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -46,6 +49,8 @@ class DiskTierTest {
         volatile long fullAt = Long.MAX_VALUE;
         volatile @Nullable AtomicLong slowBy;
         volatile long slowNanos;
+        volatile @Nullable CountDownLatch gate;
+        final AtomicInteger atGate = new AtomicInteger();
 
         @Override
         public BlockFile open(Path path) throws IOException {
@@ -61,6 +66,7 @@ class DiskTierTest {
 
                 @Override
                 public boolean read(ByteBuffer to, long at) throws IOException {
+                    pass();
                     trouble();
                     return file.read(to, at);
                 }
@@ -68,6 +74,7 @@ class DiskTierTest {
                 @Override
                 public void write(ByteBuffer from, long at) throws IOException {
                     trouble();
+                    pass();
                     if (at + from.remaining() > fullAt) {
                         throw new IOException("No space left on device");
                     }
@@ -79,6 +86,18 @@ class DiskTierTest {
                     file.close();
                 }
             };
+        }
+
+        private void pass() throws IOException {
+            var closed = gate;
+            if (closed != null) {
+                atGate.incrementAndGet();
+                try {
+                    assertThat(closed.await(20, TimeUnit.SECONDS)).isTrue();
+                } catch (InterruptedException e) {
+                    throw new IOException(e);
+                }
+            }
         }
 
         private void trouble() throws IOException {
@@ -93,7 +112,14 @@ class DiskTierTest {
     }
 
     private DiskTier open(BlockFormat format, BlockFile.Opener opener) {
-        return new DiskTier(format, folder, opener, LIMITS, System::nanoTime, listener);
+        return opened(new DiskTier(format, folder, opener, LIMITS, System::nanoTime, listener));
+    }
+
+    private static DiskTier opened(DiskTier tier) {
+        while (tier.isOpening()) {
+            Thread.onSpinWait();
+        }
+        return tier;
     }
 
     private static void offer(DiskTier tier, int chain, int depth) {
@@ -252,7 +278,7 @@ class DiskTierTest {
         var disk = new Disk();
         disk.fails = true;
         var patient = new DiskTier.Limits(LIMITS.bytesMax(), LIMITS.slow(), 3_600_000_000_000L);
-        try (var tier = new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener)) {
+        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener))) {
             assertThat(tier.isOff()).isTrue();
             assertThat(tier.reason()).contains("Input/output error");
             offer(tier, 1, 0);
@@ -265,7 +291,7 @@ class DiskTierTest {
     void aDiskThatFailsInBetweenTakesItsBlocksBack() {
         var disk = new Disk();
         var patient = new DiskTier.Limits(LIMITS.bytesMax(), LIMITS.slow(), 3_600_000_000_000L);
-        try (var tier = new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener)) {
+        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener))) {
             offer(tier, 1, 0);
             awaitWritten(tier, 1, 0);
             assertThat(told).hasSize(1);
@@ -281,7 +307,7 @@ class DiskTierTest {
         var clock = new AtomicLong();
         var disk = new Disk();
         var limits = new DiskTier.Limits(LIMITS.bytesMax(), 1_000_000, Long.MAX_VALUE / 4);
-        try (var tier = new DiskTier(Blocks.FORMAT, folder, disk, limits, clock::get, listener)) {
+        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, limits, clock::get, listener))) {
             offer(tier, 1, 0);
             awaitWritten(tier, 1, 0);
             disk.slowNanos = 2_000_000;
@@ -292,6 +318,96 @@ class DiskTierTest {
             }
             assertThat(tier.isOff()).isTrue();
             assertThat(tier.reason()).contains("more than 1 ms");
+        }
+    }
+
+    @Test
+    void nobodyWaitsForADiskThatHangsWhileItIsOpened() {
+        writeChain(2);
+        var disk = new Disk();
+        var gate = new CountDownLatch(1);
+        disk.gate = gate;
+        try (var tier = new DiskTier(Blocks.FORMAT, folder, disk, LIMITS, System::nanoTime, listener)) {
+            awaitAtGate(disk);
+            offer(tier, 5, 0);
+            assertThat(tier.contains(Blocks.hash(1, 0))).isFalse();
+            assertThat(tier.isOpening()).isTrue();
+            disk.gate = null;
+            gate.countDown();
+            assertThat(opened(tier).size()).isEqualTo(2);
+            assertThat(reads(tier, 1, 0)).isTrue();
+        }
+    }
+
+    @Test
+    void aWriteThatEndsAfterTheTierWasSwitchedOffIsNotCountedAsKept() {
+        var disk = new Disk();
+        var patient = new DiskTier.Limits(LIMITS.bytesMax(), LIMITS.slow(), 3_600_000_000_000L);
+        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener))) {
+            offer(tier, 1, 0);
+            awaitWritten(tier, 1, 0);
+            var gate = new CountDownLatch(1);
+            disk.gate = gate;
+            offer(tier, 2, 0);
+            awaitAtGate(disk);
+            disk.gate = null;
+            disk.fails = true;
+            assertThat(reads(tier, 1, 0)).isFalse();
+            assertThat(tier.isOff()).isTrue();
+            gate.countDown();
+        }
+        assertThat(told).isEmpty();
+        assertThat(disk.fails).isTrue();
+    }
+
+    @Test
+    void aReaderOfAFileThatWasGivenUpDoesNotSwitchTheNextOneOff() throws InterruptedException {
+        var disk = new Disk();
+        try (var tier = open(Blocks.FORMAT, disk)) {
+            offer(tier, 1, 0);
+            awaitWritten(tier, 1, 0);
+            var gate = new CountDownLatch(1);
+            disk.gate = gate;
+            var late = Thread.ofPlatform().start(() -> reads(tier, 1, 0));
+            awaitAtGate(disk);
+            disk.gate = null;
+            disk.fails = true;
+            assertThat(reads(tier, 1, 0)).isFalse();
+            disk.fails = false;
+            while (tier.isOff()) {
+                Thread.onSpinWait();
+            }
+            long before = tier.switchedOff();
+            gate.countDown();
+            late.join();
+            assertThat(tier.isOff()).isFalse();
+            assertThat(tier.switchedOff()).isEqualTo(before);
+            assertThat(reads(tier, 1, 0)).isTrue();
+        }
+    }
+
+    private static void awaitAtGate(Disk disk) {
+        while (disk.atGate.get() == 0) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void aFileThatAnotherHasOpenIsLeftAlone() {
+        try (var first = open(Blocks.FORMAT, BlockFile::open)) {
+            offer(first, 1, 0);
+            awaitWritten(first, 1, 0);
+            try (var second = opened(new DiskTier(
+                    Blocks.FORMAT,
+                    folder,
+                    BlockFile::open,
+                    new DiskTier.Limits(LIMITS.bytesMax(), LIMITS.slow(), 3_600_000_000_000L),
+                    System::nanoTime,
+                    listener))) {
+                assertThat(second.isOff()).isTrue();
+                assertThat(second.reason()).contains("has the file open");
+            }
+            assertThat(reads(first, 1, 0)).isTrue();
         }
     }
 

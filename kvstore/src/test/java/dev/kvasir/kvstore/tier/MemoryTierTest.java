@@ -51,6 +51,9 @@ class MemoryTierTest {
             public void evicted(StoredBlock block, MemorySegment bytes) {
                 gone.add(block);
             }
+
+            @Override
+            public void damaged(StoredBlock block) {}
         });
         for (int chain = 10; chain < 18; chain++) {
             Blocks.put(tier, chain, 0);
@@ -127,6 +130,11 @@ class MemoryTierTest {
                 @Override
                 public void evicted(StoredBlock block, MemorySegment bytes) {
                     assertThat(Blocks.holds(bytes, block.hash())).isTrue();
+                    told.remove(block.hash());
+                }
+
+                @Override
+                public void damaged(StoredBlock block) {
                     told.remove(block.hash());
                 }
             });

@@ -109,6 +109,11 @@ public final class SharedBlocks implements BlockListener {
             tell(false, block);
         }
 
+        @Override
+        public void damaged(StoredBlock block) {
+            tell(false, block);
+        }
+
         private void tell(boolean stored, StoredBlock block) {
             if (!hostNews.offer(new BlockNews(stored, Tier.HOST, block.first(), block.parent(), block.hash()))) {
                 hostNewsLost.set(true);
@@ -151,20 +156,29 @@ public final class SharedBlocks implements BlockListener {
     }
 
     private boolean copyOut(int block, MemoryTier to) {
-        var reservation = to.reserve();
+        var reservation = runner == null ? null : to.reserve();
         if (reservation == null || runner == null) {
             return false;
         }
-        var known = known();
-        runner.readBlock(block, reservation.bytes());
-        reservation.publish(new StoredBlock(
-                named(known.hash(block)),
-                named(known.first(block)),
-                parent(block),
-                known.depth(block),
-                Checksum.of(reservation.bytes())));
+        @Nullable StoredBlock copy = null;
+        try {
+            runner.readBlock(block, reservation.bytes());
+            copy = named(block, Checksum.of(reservation.bytes()));
+        } finally {
+            if (copy == null) {
+                reservation.abandon();
+            } else {
+                reservation.publish(copy);
+            }
+        }
         kept.incrementAndGet();
         return true;
+    }
+
+    private StoredBlock named(int block, int checksum) {
+        var known = known();
+        return new StoredBlock(
+                named(known.hash(block)), named(known.first(block)), parent(block), known.depth(block), checksum);
     }
 
     /** From now on every block is worth keeping. */
