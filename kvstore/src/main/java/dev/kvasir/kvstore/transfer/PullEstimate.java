@@ -9,6 +9,10 @@ public final class PullEstimate {
     private static final double MARGIN = 0.8;
 
     private static final double WEIGHT = 1 / 4.0;
+
+    /** Of what was seen, with each pull that is not tried: such a pull teaches nothing, and what was bad may be good now. */
+    private static final double FADING = 1 / 256.0;
+
     private static final double FIRST_SETUP_SECONDS = 0.003;
     private static final double FIRST_BYTES_PER_SECOND = 500e6;
 
@@ -35,7 +39,7 @@ public final class PullEstimate {
     }
 
     /**
-     * Whether to pull.
+     * Whether to pull. Where not, the estimate becomes a little better, so that after some hundred of them one is tried.
      *
      * @param others pulls under way
      * @param tokens that would be computed instead
@@ -44,6 +48,12 @@ public final class PullEstimate {
      * @param tokensAhead to be computed before, while a pull would be under way
      */
     public boolean isWorth(long bytes, int others, long tokens, double tokensPerSecond, long tokensAhead) {
-        return tokensPerSecond == 0 || seconds(bytes, others) < MARGIN * (tokens + tokensAhead) / tokensPerSecond;
+        boolean worth =
+                tokensPerSecond == 0 || seconds(bytes, others) < MARGIN * (tokens + tokensAhead) / tokensPerSecond;
+        if (!worth) {
+            setupSeconds -= FADING * Math.max(0, setupSeconds - FIRST_SETUP_SECONDS);
+            bytesPerSecond += FADING * Math.max(0, FIRST_BYTES_PER_SECOND - bytesPerSecond);
+        }
+        return worth;
     }
 }

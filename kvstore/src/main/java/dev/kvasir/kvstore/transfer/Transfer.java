@@ -5,10 +5,12 @@ import dev.kvasir.kvstore.tier.BlockFormat;
 import dev.kvasir.kvstore.tier.Checksum;
 import dev.kvasir.kvstore.tier.FrameHeader;
 import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.kvstore.tier.StoredBlock;
 import dev.kvasir.v1.transfer.PullRequest;
 import io.grpc.ClientCall;
 import io.grpc.Metadata;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayDeque;
@@ -31,6 +33,7 @@ public final class Transfer {
     private final long incarnation;
     private final Deque<BlockHash> expected;
     private final boolean sparse;
+    private @Nullable StoredBlock previous;
     private final MemoryTier tier;
     private final AtomicInteger received = new AtomicInteger();
     private final CompletableFuture<TransferState> end = new CompletableFuture<>();
@@ -67,6 +70,11 @@ public final class Transfer {
         with.halfClose();
     }
 
+    /** It could not be begun. Ends once, whatever the call still says. */
+    void fail(RuntimeException cause) {
+        end.completeExceptionally(cause);
+    }
+
     private final class Listener extends ClientCall.Listener<Frame> {
         private final ClientCall<PullRequest, Frame> of;
 
@@ -86,7 +94,9 @@ public final class Transfer {
         @Override
         public void onClose(Status status, Metadata trailers) {
             if (!status.isOk()) {
-                reason = status.getCode() + (status.getDescription() == null ? "" : ": " + status.getDescription());
+                // What was wrong with a block comes as the cause of gRPC's own complaint.
+                var why = status.getCause() instanceof StatusRuntimeException refusal ? refusal.getStatus() : status;
+                reason = why.getCode() + (why.getDescription() == null ? "" : ": " + why.getDescription());
             }
             if (received.get() == 0) {
                 firstNanos = clock.getAsLong();
@@ -141,6 +151,17 @@ public final class Transfer {
         if (!hash.equals(expected.poll())) {
             throw refusal(hash + " is not the one asked for");
         }
+        var before = previous;
+        if (!sparse && before != null && !follows(header.block(), before)) {
+            throw refusal(hash + " does not follow the one before it");
+        }
+        previous = header.block();
+    }
+
+    private static boolean follows(StoredBlock block, StoredBlock before) {
+        return before.hash().equals(block.parent())
+                && before.first().equals(block.first())
+                && before.depth() + 1 == block.depth();
     }
 
     private static RuntimeException refusal(String why) {

@@ -68,7 +68,7 @@ public final class TransferClient implements AutoCloseable {
             transfer.start(call, TransferMethods.request(format, incarnation, hashes, sparse));
             return transfer;
         } catch (RuntimeException e) {
-            permits.release();
+            transfer.fail(e);
             throw e;
         }
     }
@@ -95,7 +95,7 @@ public final class TransferClient implements AutoCloseable {
                 TransferMethods.offer(),
                 CallOptions.DEFAULT.withDeadlineAfter(timeout.toMillis(), TimeUnit.MILLISECONDS),
                 request.build());
-        return result.getHeld();
+        return Math.clamp(result.getHeld(), 0, hashes.size());
     }
 
     private ManagedChannel channel(String address) {

@@ -4,6 +4,7 @@ import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.tier.BlockFormat;
 import dev.kvasir.kvstore.tier.FrameHeader;
 import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.protocol.KvSource;
 import dev.kvasir.v1.transfer.OfferRequest;
 import dev.kvasir.v1.transfer.OfferResult;
 import dev.kvasir.v1.transfer.PullRequest;
@@ -168,7 +169,8 @@ public final class TransferService {
     private int take(OfferRequest request) throws InterruptedException {
         var format = TransferMethods.read(request.getFormat());
         var hashes = TransferMethods.hashes(request.getHashesList());
-        var tier = taker.isPresent() ? host.taking(format) : null;
+        checkAddress(request.getTransferAddress());
+        var tier = taker.isPresent() && !hashes.isEmpty() ? host.taking(format) : null;
         if (tier == null) {
             return 0;
         }
@@ -191,6 +193,13 @@ public final class TransferService {
             await(transfer);
         }
         return (int) hashes.stream().filter(tier::contains).count();
+    }
+
+    private static void checkAddress(String address) {
+        if (address.isEmpty() || address.length() > KvSource.ADDRESS_MAX) {
+            throw new IllegalArgumentException("transfer_address has %d characters but must have 1..%d"
+                    .formatted(address.length(), KvSource.ADDRESS_MAX));
+        }
     }
 
     private static void await(Transfer transfer) throws InterruptedException {

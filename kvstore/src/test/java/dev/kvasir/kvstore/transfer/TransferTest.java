@@ -1,6 +1,7 @@
 package dev.kvasir.kvstore.transfer;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.tier.BlockFormat;
@@ -200,7 +201,7 @@ class TransferTest {
     void aPullThatIsGivenUpEndsQuietlyAndFreesItsSlots() {
         fillThere(200);
         var transfer = pull(LIFE, FORMAT, chain(200), false);
-        while (transfer.received() < 3) {
+        while (transfer.received() < 3 && !transfer.state().isOver()) {
             Thread.onSpinWait();
         }
         transfer.giveUp();
@@ -261,6 +262,49 @@ class TransferTest {
     }
 
     @Test
+    void whatAReceiverDislikedIsTheReason() {
+        fillThere(3);
+        try (var small = new MemoryTier(FORMAT, 200_064L)) {
+            Blocks.put(small, 8, 0);
+            try (var pin = Objects.requireNonNull(small.pin(Blocks.hash(8, 0)))) {
+                var transfer =
+                        Objects.requireNonNull(client.pull(address(), LIFE, FORMAT, chain(3), false, small, SOON));
+                assertThat(end(transfer)).isEqualTo(TransferState.FAILED);
+                assertThat(transfer.reason()).contains("no room in host memory");
+                assertThat(pin.verify()).isTrue();
+            }
+        }
+    }
+
+    @Test
+    void blocksThatDoNotFollowEachOtherAreRefused() {
+        Blocks.put(there, 1, 0);
+        var reservation = Objects.requireNonNull(there.reserve());
+        var right = Blocks.stored(FORMAT, 1, 1);
+        Blocks.fill(reservation.bytes(), right.hash());
+        reservation.publish(new StoredBlock(right.hash(), right.first(), Blocks.hash(5, 5), 1, right.checksum()));
+        var transfer = pull(LIFE, FORMAT, chain(2), false);
+        assertThat(end(transfer)).isEqualTo(TransferState.FAILED);
+        assertThat(transfer.reason()).contains("does not follow");
+        assertThat(here.size()).isEqualTo(1);
+        assertThat(here.inUse()).isZero();
+    }
+
+    @Test
+    void anOfferFromAnAddressOfNoUseIsRefused() {
+        try (var taking = new TransferClient(TransferServer::connect, 2);
+                var taker = TransferServer.start(
+                        "127.0.0.1", 0, new TransferService(new Host(here), Optional.of(taking), 4))) {
+            var to = "127.0.0.1:" + taker.port();
+            for (var from : List.of("", "a".repeat(513))) {
+                assertThatThrownBy(() -> client.offer(to, from, LIFE, FORMAT, chain(1), SOON))
+                        .hasMessageContaining("transfer_address")
+                        .hasMessageContaining("1..512");
+            }
+        }
+    }
+
+    @Test
     void anOfferedBlockIsPulledByTheOneItIsOfferedTo() {
         fillThere(20);
         try (var taking = new TransferClient(TransferServer::connect, 2);
@@ -270,6 +314,18 @@ class TransferTest {
             assertThat(held).isEqualTo(20);
             assertHeldHere(20);
         }
+    }
+
+    @Test
+    void aPullThatTookLongIsNotHeldAgainstAllOthersForEver() {
+        var estimate = new PullEstimate();
+        estimate.observe(0, 5_000_000_000L, 0);
+        int refused = 0;
+        while (!estimate.isWorth(10_000_000, 0, 1_000, 5_000, 0)) {
+            refused++;
+            assertThat(refused).isLessThan(1_000);
+        }
+        assertThat(refused).isGreaterThan(50);
     }
 
     @Test
