@@ -15,6 +15,7 @@ import dev.kvasir.protocol.WorkerProtocol.Description;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -28,13 +29,16 @@ final class IndexFollower {
     /** Most members that a worker is told of. */
     private static final int SOURCES_MAX = 3;
 
+    /** Pools of a model that are followed: workers that are refused have others, and those before an upgrade. */
+    private static final int POOLS_MAX = 4;
+
     private static final long ASK_AGAIN_NANOS = 2_000_000_000;
 
     private final PrefixCacheShards shards;
     private final int shardsPerPool;
     private final IndexReplica.Limits limits;
     private final Map<String, PoolReplica> pools = new HashMap<>();
-    private final Map<String, String> poolByModel = new HashMap<>();
+    private final Map<String, LinkedHashSet<String>> poolsByModel = new HashMap<>();
     private final Match match = new Match();
 
     /** A follower of nothing yet; {@code blocksMax} bounds the copy of each shard. */
@@ -47,9 +51,14 @@ final class IndexFollower {
     /** A model has a worker: its pool is followed from now on. */
     void serves(Description worker, ActorRef<Update> self, long nowNanos) {
         var pool = ShardName.pool(worker.fingerprint(), worker.kvCacheDtype(), worker.blockSize());
-        var before = poolByModel.put(worker.model(), pool);
-        if (before != null && !before.equals(pool) && !poolByModel.containsValue(before)) {
-            pools.remove(before);
+        var ofModel = poolsByModel.computeIfAbsent(worker.model(), _ -> new LinkedHashSet<>());
+        ofModel.remove(pool);
+        ofModel.addLast(pool);
+        if (ofModel.size() > POOLS_MAX) {
+            var oldest = ofModel.removeFirst();
+            if (poolsByModel.values().stream().noneMatch(names -> names.contains(oldest))) {
+                pools.remove(oldest);
+            }
         }
         if (!pools.containsKey(pool)) {
             var replica = new PoolReplica(pool, shardsPerPool, limits);
@@ -85,9 +94,22 @@ final class IndexFollower {
         return shard == null ? null : shard.replica();
     }
 
+    /** Of the pool that knows the prompt's first block, else of the one that was described last. */
     private @Nullable ShardReplica shard(String model, HashChain prompt) {
-        var pool = pools.get(poolByModel.getOrDefault(model, ""));
-        return pool == null ? null : pool.of(prompt).orElse(null);
+        ShardReplica shard = null;
+        for (var name : poolsByModel.getOrDefault(model, new LinkedHashSet<>())) {
+            var pool = pools.get(name);
+            var found = pool == null ? null : pool.of(prompt).orElse(null);
+            if (found != null && (shard == null || knows(found, prompt) || !knows(shard, prompt))) {
+                shard = found;
+            }
+        }
+        return shard;
+    }
+
+    private boolean knows(ShardReplica shard, HashChain prompt) {
+        shard.replica().index().match(prompt, 1, match);
+        return match.longest() > 0;
     }
 
     /** Who has more of a prompt than the worker that is to compute it, and can be pulled from; most blocks first. */

@@ -108,17 +108,21 @@ final class Pulls implements Puller {
                         source.transferAddress(), source.incarnation(), format, hashes, false, tier, timeout);
             } catch (RuntimeException e) {
                 LOG.debug("No pull from {}", source, e);
+            } finally { // Whatever went wrong: a sequence waits for this.
+                if (begun == null) {
+                    failed.incrementAndGet();
+                    end();
+                } else {
+                    follow(begun);
+                }
             }
-            if (begun == null) {
-                failed.incrementAndGet();
-                end();
-                return;
-            }
+        }
+
+        private void follow(Transfer begun) {
             transfer = begun;
-            var of = begun;
-            of.whenEnded(() -> ended(of, of.state()));
+            begun.whenEnded(() -> ended(begun, begun.state()));
             if (unwanted) {
-                of.giveUp();
+                begun.giveUp();
             }
         }
 

@@ -215,7 +215,8 @@ public final class Worker {
                         s.streams().ended(id, System.nanoTime());
                         yield leaveIfIdle(s, Behaviors.same());
                     }
-                    case HandedOver _ -> Behaviors.stopped();
+                    // A request that was claimed meanwhile goes on; its end leads here again.
+                    case HandedOver _ -> s.streams().inEngine() == 0 ? Behaviors.stopped() : Behaviors.same();
                     default -> atAnyTime(s, message);
                 })
                 .onSignal(Terminated.class, gone -> forget(s, gone.getRef()))

@@ -83,20 +83,34 @@ final class Fetching {
     /** As far as the plan may look, and in its order. */
     private void look() {
         int seats = queues.runningSeats();
+        int room = cache.pool().available();
         queues.lookAlongWaiting();
         for (var sequence = queues.nextWaiting(); sequence != null; sequence = queues.nextWaiting()) {
             seats += sequence.seats();
-            if (seats > limits.sequencesMax()) {
-                break;
+            int lacking = lacking(sequence);
+            if (seats > limits.sequencesMax() || lacking > room) {
+                break; // Its turn has not come: what came back for it now would be gone by then.
             }
             if (mustWait(sequence)) {
                 next.add(sequence);
                 queues.tookWaiting(0);
             } else {
+                room -= lacking;
                 int cached = cache.match(sequence.chain(), sequence.reusableBlocksMax(limits.blockSize()));
                 queues.tookWaiting(sequence.tokenCount() - (long) cached * limits.blockSize());
             }
         }
+    }
+
+    /** Blocks of the pool that it takes from those nobody uses. */
+    private int lacking(Sequence sequence) {
+        int lacking = limits.blocks(sequence.tokenCount());
+        var chain = sequence.chain();
+        int known = cache.match(chain, sequence.reusableBlocksMax(limits.blockSize()));
+        for (int i = 0; i < known; i++) {
+            lacking -= cache.pool().references(cache.block(chain.get(i))) > 0 ? 1 : 0;
+        }
+        return lacking;
     }
 
     private boolean mustWait(Sequence sequence) {

@@ -122,6 +122,36 @@ class SharedBlocksTest {
     }
 
     @Test
+    void nothingIsCopiedBackForThoseWhoseTurnHasNotCome() {
+        var shared = shared(1, Long.MAX_VALUE);
+        var core = core(shared, Puller.NONE);
+        for (int number = 1; number < 4; number++) {
+            cachedTokens(core, number);
+        }
+        var running = new RecordingSink();
+        var request = new GenerationRequest(
+                new RequestId("long"), "stand-in", prompt(7), SamplingParameters.greedy(40), "", 0);
+        core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, running), 0);
+        core.step(0);
+        core.step(0);
+        // Each needs 25 blocks and the one that runs has as many of 40.
+        var first = submit(core, prompt(1), List.of());
+        var second = submit(core, prompt(2), List.of());
+        long before = shared.restored();
+        for (int step = 0; step < 20; step++) {
+            core.step(0);
+        }
+        assertThat(core.load().waiting()).isEqualTo(2);
+        assertThat(shared.restored()).isEqualTo(before);
+        while (!core.isIdle()) {
+            core.step(0);
+        }
+        assertThat(first.cachedTokens).isEqualTo(96);
+        assertThat(second.cachedTokens).isEqualTo(96);
+        assertThat(running.tokens.get(0)).hasSize(40);
+    }
+
+    @Test
     void aDamagedCopyIsRecomputed() {
         var core = core(shared(10, Long.MAX_VALUE), Puller.NONE);
         var hasher = new BlockHasher(BLOCK_SIZE);
