@@ -15,6 +15,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -249,14 +250,24 @@ public final class Frontend {
 
     /** Tokens of a prompt as {@link #submit} would see them; the context length is not a limit here. */
     public int[] tokenize(ServedModel model, Prompt prompt) {
-        return prompt instanceof Prompt.Text text && text.text().isEmpty()
+        return admitted(() -> prompt instanceof Prompt.Text text && text.text().isEmpty()
                 ? new int[0]
-                : RequestRules.promptTokens(prompt, model);
+                : RequestRules.promptTokens(prompt, model));
     }
 
     /** Text of tokens, special ones included. */
     public String detokenize(ServedModel model, long[] tokens) {
-        return model.text().decode(RequestRules.checkedTokens("token_ids", tokens, model), false);
+        return admitted(() -> model.text().decode(RequestRules.checkedTokens("token_ids", tokens, model), false));
+    }
+
+    /** Work that a client waits for and that takes a while, bounded as answers are. */
+    private <T> T admitted(Supplier<T> work) {
+        takeSlot();
+        try {
+            return work.get();
+        } finally {
+            slots.release();
+        }
     }
 
     /** Requests being answered now. */

@@ -3,6 +3,7 @@ package dev.kvasir.router.http;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.kvasir.model.tokenizer.ChatMessage;
+import dev.kvasir.model.tokenizer.PromptException;
 import dev.kvasir.protocol.BadRequestException;
 import dev.kvasir.protocol.Limits;
 import dev.kvasir.router.Prompt;
@@ -132,7 +133,12 @@ record ChatRequest(
                 others.put(property.getKey(), Json.plain(property.getValue()));
             }
         }
-        return new ChatMessage(role, content == null ? null : content(field + ".content", content), others);
+        var text = content == null ? null : content(field + ".content", content);
+        try {
+            return new ChatMessage(role, text, others);
+        } catch (PromptException e) {
+            throw new BadRequestException(field, "%s: %s".formatted(field, e.getMessage()));
+        }
     }
 
     /** A text, or parts of text, which become lines as with vLLM. Nothing is ever fetched. */

@@ -3,6 +3,9 @@ package dev.kvasir.router.http;
 import io.helidon.common.buffers.BufferData;
 import io.helidon.common.buffers.DataReader;
 import io.helidon.common.buffers.DataWriter;
+import io.helidon.http.DirectHandler;
+import io.helidon.http.RequestException;
+import io.helidon.http.Status;
 import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.ConnectionContext;
 import java.io.UncheckedIOException;
@@ -18,13 +21,17 @@ import org.jspecify.annotations.Nullable;
 /**
  * One client's connection, between the server's HTTP code and the socket. While a request is being answered it reads
  * ahead, so that a client that hangs up is noticed at once, even where nothing is being written to it; what it reads
- * instead is the next request, kept for later. It also knows how long a write has been waiting for the client.
+ * instead is the next request, kept for later. It also knows how long a write has been waiting for the client, and gives a
+ * client that sends a request byte by byte no more time than one that sends nothing.
  *
  * <p>A client that closes only its sending half counts as gone, as it does for most servers.
  */
 final class ClientConnection {
     private static final ScopedValue<ClientConnection> CURRENT = ScopedValue.newInstance();
     private static final long NOT_WRITING = Long.MIN_VALUE;
+    private static final long NOT_READING = Long.MIN_VALUE;
+    /** Slower clients have as long as a silent one. */
+    private static final long BYTES_PER_SECOND_MIN = 16 << 10;
 
     private final ConnectionContext context;
     private final Duration readTimeout;
@@ -32,6 +39,9 @@ final class ClientConnection {
     private final DataReader reader = DataReader.create(this::next);
     private final DataWriter writer;
     private volatile long writingSinceNanos = NOT_WRITING;
+    private long partSinceNanos = NOT_READING;
+    private long partBytes;
+    private boolean inBody;
     private @Nullable CompletableFuture<byte @Nullable []> ahead;
     private volatile Runnable whenGone = () -> {};
     private volatile boolean answering;
@@ -87,6 +97,56 @@ final class ClientConnection {
         void run() throws InterruptedException;
     }
 
+    /** The headers of a request were read; its body may follow. */
+    void headersRead() {
+        inBody = true;
+        partBegins();
+    }
+
+    private void partBegins() {
+        partSinceNanos = System.nanoTime();
+        partBytes = 0;
+    }
+
+    /** A request was answered; the next one begins with its first byte. */
+    void requestEnded() {
+        inBody = false;
+        partSinceNanos = NOT_READING;
+    }
+
+    /** How long the next bytes may take. */
+    private long patienceNanos() {
+        long limit = readTimeout.toNanos();
+        if (partSinceNanos == NOT_READING) {
+            return limit;
+        }
+        long earned = TimeUnit.SECONDS.toNanos(partBytes) / BYTES_PER_SECOND_MIN;
+        return limit + earned - (System.nanoTime() - partSinceNanos);
+    }
+
+    private RuntimeException tooLate() {
+        if (partSinceNanos == NOT_READING) {
+            return new CloseConnectionException("no further request came for " + readTimeout);
+        }
+        if (inBody) {
+            return new UncheckedIOException(new SocketTimeoutException("the body did not arrive in time"));
+        }
+        return RequestException.builder()
+                .type(DirectHandler.EventType.OTHER)
+                .status(Status.REQUEST_TIMEOUT_408)
+                .message("the request's headers did not arrive in time")
+                .safeMessage(true)
+                .setKeepAlive(false)
+                .build();
+    }
+
+    private void arrived(byte @Nullable [] bytes) {
+        if (partSinceNanos == NOT_READING) {
+            partBegins();
+        }
+        partBytes += bytes == null ? 0 : bytes.length;
+    }
+
     /** No request follows the one being answered. */
     void closeAfterThis() {
         closing = true;
@@ -131,11 +191,12 @@ final class ClientConnection {
         }
         var pending = Objects.requireNonNull(ahead);
         try {
-            byte[] bytes = pending.get(readTimeout.toNanos(), TimeUnit.NANOSECONDS);
+            byte[] bytes = pending.get(patienceNanos(), TimeUnit.NANOSECONDS);
             ahead = null;
+            arrived(bytes);
             return bytes;
         } catch (TimeoutException _) {
-            throw new UncheckedIOException(new SocketTimeoutException("nothing came for " + readTimeout));
+            throw tooLate();
         } catch (ExecutionException e) {
             throw new CloseConnectionException("the connection was lost", e.getCause());
         } catch (InterruptedException e) {

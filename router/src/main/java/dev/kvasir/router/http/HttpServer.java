@@ -131,7 +131,9 @@ public final class HttpServer implements AutoCloseable {
             @Nullable String message) {
         var refusal = HttpRefusal.of(
                 status.code(),
-                event.name().toLowerCase(Locale.ROOT),
+                status.equals(Status.REQUEST_TIMEOUT_408)
+                        ? "request_timeout"
+                        : event.name().toLowerCase(Locale.ROOT),
                 message == null || message.isEmpty() ? status.reasonPhrase() : message);
         return DirectHandler.TransportResponse.builder()
                 .status(status)

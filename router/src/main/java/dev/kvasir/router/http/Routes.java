@@ -80,6 +80,8 @@ final class Routes {
 
     private void handle(ServerRequest request, ServerResponse response, Route route) throws InterruptedException {
         var exchange = new Exchange(request, response, bodyBytesMax, System.nanoTime());
+        var connection = ClientConnection.current();
+        connection.headersRead();
         open.enter();
         try {
             route.handle(exchange);
@@ -91,8 +93,9 @@ final class Routes {
             refuse(exchange, e);
         } finally {
             if (exchange.isLast()) {
-                ClientConnection.current().closeAfterThis();
+                connection.closeAfterThis();
             }
+            connection.requestEnded();
             open.leave();
         }
     }

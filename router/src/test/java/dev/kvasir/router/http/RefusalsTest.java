@@ -133,7 +133,7 @@ class RefusalsTest {
                 "{\"messages\":[{\"content\":\"a\"}]}|messages[0].role|missing",
                 "{\"messages\":[{\"role\":\"user\"}]}|messages[0].content|missing",
                 "{\"messages\":[{\"role\":\"tool\",\"content\":\"a\"}]}|messages[0].tool_call_id|missing",
-                "{\"messages\":[{\"role\":\"a b\",\"content\":\"a\"}]}|prompt|role is a b",
+                "{\"messages\":[{\"role\":\"a b\",\"content\":\"a\"}]}|messages[0]|messages[0]: role is a b",
                 "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://169.254.169.254/\"}}]}]}|messages[0].content[0].type|image_url",
                 "{\"messages\":[{\"role\":\"user\",\"content\":7}]}|messages[0].content|number",
                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"top_logprobs\":21,\"logprobs\":true}|top_logprobs|21",
