@@ -10,9 +10,12 @@ import java.nio.file.DirectoryIteratorException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
@@ -53,6 +56,10 @@ public final class DiskTier implements AutoCloseable {
     private static final int MAGIC = 0x4B564431;
     private static final int WRITES_WAITING_MAX = 64;
     private static final int BYTES_WAITING_MAX = 64 << 20;
+    /** More readers would all wait where a disk hangs. */
+    private static final int READERS_MAX = 4;
+    /** An operation that takes so many times as long as a slow one may never end. */
+    private static final int HANG = 4;
 
     /** A block on its way to disk; the bytes are a copy. */
     private static final class Write {
@@ -82,7 +89,11 @@ public final class DiskTier implements AutoCloseable {
     private final AtomicLong rejected = new AtomicLong();
     private final AtomicLong switchedOff = new AtomicLong();
     private final AtomicLong dropped = new AtomicLong();
+    private final Semaphore readers = new Semaphore(READERS_MAX);
     private final Thread writer;
+    /** When operations under way began, the oldest first. */
+    private final Map<Object, Long> underWay = new LinkedHashMap<>();
+
     private TierIndex index = new TierIndex();
     private List<Integer> free = new ArrayList<>();
     private @Nullable BlockFile file;
@@ -269,7 +280,8 @@ public final class DiskTier implements AutoCloseable {
     /** Keeps a block, some time later, if the disk can. The bytes are copied. */
     public void offer(StoredBlock block, MemorySegment bytes) {
         synchronized (this) {
-            if (file == null || health.isOff() || slots == 0 || index.get(block.hash()) != null) {
+            lookForHang();
+            if (file == null || slots == 0 || index.get(block.hash()) != null) {
                 return;
             }
         }
@@ -299,13 +311,14 @@ public final class DiskTier implements AutoCloseable {
         BlockFile to;
         synchronized (this) {
             to = file;
-            if (to == null || health.isOff() || index.get(write.block().hash()) != null) {
+            if (to == null || index.get(write.block().hash()) != null) {
                 return;
             }
             slot = takeSlot();
             if (slot < 0) {
                 return;
             }
+            begun(write, clock.getAsLong());
         }
         var bytes = ByteBuffer.allocate(FrameHeader.BYTES + format.blockBytes());
         bytes.put(new FrameHeader(FrameHeader.digest(format), 0, write.block(), format.blockBytes()).bytes());
@@ -316,6 +329,26 @@ public final class DiskTier implements AutoCloseable {
             written(write.block(), slot, to, start);
         } catch (IOException | OutOfMemoryError e) { // There may be no memory outside of the heap.
             failed(to, "writing failed: " + e.getMessage());
+        } finally {
+            ended(write);
+        }
+    }
+
+    private synchronized void begun(Object operation, long start) {
+        underWay.put(operation, start);
+    }
+
+    private synchronized void ended(Object operation) {
+        underWay.remove(operation);
+    }
+
+    /** Nobody waits for a disk that hangs, and so nobody notices but those who come by. */
+    private void lookForHang() {
+        if (file != null && !underWay.isEmpty()) {
+            long took = clock.getAsLong() - underWay.values().iterator().next();
+            if (took > HANG * limits.slow()) {
+                switchOff("an operation has not ended for %d ms".formatted(took / 1_000_000));
+            }
         }
     }
 
@@ -365,8 +398,12 @@ public final class DiskTier implements AutoCloseable {
         index.entries().forEach(entry -> listener.evicted(entry.block()));
         index = new TierIndex();
         writes.clear();
-        close(file);
+        underWay.clear();
+        var old = file;
         file = null;
+        if (old != null) { // Which may wait for those who still read or write.
+            Thread.ofPlatform().name("kvasir-disk-close").daemon().start(() -> close(old));
+        }
     }
 
     private void close(@Nullable BlockFile old) {
@@ -397,11 +434,31 @@ public final class DiskTier implements AutoCloseable {
     }
 
     public synchronized boolean contains(BlockHash hash) {
+        lookForHang();
         return index.get(hash) != null;
     }
 
-    /** Reads a block into {@code to}, verified; null where it is not there, or not sound, which is then forgotten. */
+    /**
+     * Reads a block into {@code to}, verified; null where it is not there, or not sound, which is then forgotten, or where
+     * others have been reading for too long.
+     */
     public @Nullable StoredBlock read(BlockHash hash, MemorySegment to) {
+        try {
+            if (!readers.tryAcquire(limits.slow(), TimeUnit.NANOSECONDS)) {
+                return null;
+            }
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            return null;
+        }
+        try {
+            return readNow(hash, to);
+        } finally {
+            readers.release();
+        }
+    }
+
+    private @Nullable StoredBlock readNow(BlockHash hash, MemorySegment to) {
         TierIndex.Entry entry;
         BlockFile from;
         synchronized (this) {
@@ -414,6 +471,8 @@ public final class DiskTier implements AutoCloseable {
             index.pin(entry);
         }
         long start = clock.getAsLong();
+        var operation = new Object();
+        begun(operation, start);
         boolean sound = false;
         try {
             sound = isSound(from, entry, to);
@@ -421,6 +480,7 @@ public final class DiskTier implements AutoCloseable {
         } catch (IOException e) {
             failed(from, "reading failed: " + e.getMessage());
         } finally {
+            ended(operation);
             release(entry, sound);
         }
         return sound ? entry.block() : null;
@@ -505,9 +565,11 @@ public final class DiskTier implements AutoCloseable {
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
+        BlockFile old;
         synchronized (this) {
-            close(file);
+            old = file;
             file = null;
         }
+        close(old);
     }
 }

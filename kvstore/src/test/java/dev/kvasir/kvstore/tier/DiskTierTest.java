@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -340,6 +341,36 @@ class DiskTierTest {
     }
 
     @Test
+    void aDiskThatHangsIsSwitchedOffWhileItHangs() throws InterruptedException {
+        var clock = new AtomicLong();
+        var disk = new Disk();
+        var limits = new DiskTier.Limits(LIMITS.bytesMax(), 1_000_000, Long.MAX_VALUE / 4);
+        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, limits, clock::get, listener))) {
+            offer(tier, 1, 0);
+            awaitWritten(tier, 1, 0);
+            var gate = new CountDownLatch(1);
+            disk.gate = gate;
+            var hanging = new ArrayList<Thread>();
+            for (int reader = 1; reader <= 4; reader++) {
+                hanging.add(Thread.ofPlatform().start(() -> reads(tier, 1, 0)));
+                awaitAtGate(disk, reader);
+            }
+            assertThat(reads(tier, 1, 0)).as("one more than may wait").isFalse();
+            assertThat(tier.contains(Blocks.hash(1, 0))).isTrue();
+            clock.addAndGet(5_000_000);
+            assertThat(tier.contains(Blocks.hash(1, 0))).isFalse();
+            assertThat(tier.isOff()).isTrue();
+            assertThat(tier.reason()).contains("has not ended for 5 ms");
+            assertThat(told).isEmpty();
+            gate.countDown();
+            for (var thread : hanging) {
+                thread.join();
+            }
+            assertThat(tier.switchedOff()).isEqualTo(1);
+        }
+    }
+
+    @Test
     void aWriteThatEndsAfterTheTierWasSwitchedOffIsNotCountedAsKept() {
         var disk = new Disk();
         var patient = new DiskTier.Limits(LIMITS.bytesMax(), LIMITS.slow(), 3_600_000_000_000L);
@@ -387,7 +418,11 @@ class DiskTierTest {
     }
 
     private static void awaitAtGate(Disk disk) {
-        while (disk.atGate.get() == 0) {
+        awaitAtGate(disk, 1);
+    }
+
+    private static void awaitAtGate(Disk disk, int operations) {
+        while (disk.atGate.get() < operations) {
             Thread.onSpinWait();
         }
     }
