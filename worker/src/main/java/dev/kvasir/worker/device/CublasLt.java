@@ -14,6 +14,7 @@ import java.lang.invoke.MethodHandle;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The part of cuBLASLt that matrix products need, by the foreign-function API: it exists in CUDA 12 and 13 under the same
@@ -37,6 +38,7 @@ public final class CublasLt implements AutoCloseable {
 
     private static final int PREFERENCE_ALIGNMENT_A = 5;
     private static final int RESULT_BYTES = 96;
+    private static final int RESULT_WORKSPACE_OFFSET = 64;
     private static final int RESULT_STATE_OFFSET = 72;
     private static final int ALGORITHM_BYTES = 64;
 
@@ -51,6 +53,7 @@ public final class CublasLt implements AutoCloseable {
     private final MethodHandle preferenceSet;
     private final MethodHandle preferenceDestroy;
     private final MethodHandle heuristic;
+    private final MethodHandle check;
     private final MethodHandle multiply;
     private final MethodHandle destroy;
     private final MethodHandle statusName;
@@ -96,6 +99,17 @@ public final class CublasLt implements AutoCloseable {
                 JAVA_LONG,
                 JAVA_LONG,
                 JAVA_INT,
+                ADDRESS,
+                ADDRESS);
+        check = function(
+                found,
+                "cublasLtMatmulAlgoCheck",
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
+                JAVA_LONG,
                 ADDRESS,
                 ADDRESS);
         multiply = function(
@@ -169,51 +183,79 @@ public final class CublasLt implements AutoCloseable {
             Type type,
             Type outType,
             boolean accumulate,
-            boolean biased) {}
+            boolean biased) {
+        /** The same with another number of rows. */
+        public Shape withRows(int count) {
+            return new Shape(count, outputs, inputs, inStride, outStride, type, outType, accumulate, biased);
+        }
+    }
 
     /** A product that is ready to run, with one of the library's algorithms. */
     public static final class Plan {
-        private final Shape shape;
-        private final long description;
-        private final long weight;
-        private final long in;
-        private final long out;
+        private final Operation operation;
         private final MemorySegment algorithm;
 
-        private Plan(Shape shape, long description, long weight, long in, long out, MemorySegment algorithm) {
-            this.shape = shape;
-            this.description = description;
-            this.weight = weight;
-            this.in = in;
-            this.out = out;
+        private Plan(Operation operation, MemorySegment algorithm) {
+            this.operation = operation;
             this.algorithm = algorithm;
         }
 
         public Shape shape() {
-            return shape;
+            return operation.shape();
         }
     }
 
     /** The algorithms that the library's heuristic likes for a shape, best first; at most {@code count}. */
     public List<Plan> plans(Shape shape, int count) {
-        long description = create("cublasLtMatmulDescCreate", descriptionCreate, COMPUTE_32F, REAL_32F);
         try (var scratch = Arena.ofConfined()) {
-            set(scratch, description, DESCRIPTION_TRANSPOSE_A, OPERATION_TRANSPOSED);
-            if (shape.biased()) {
-                set(scratch, description, DESCRIPTION_EPILOGUE, EPILOGUE_BIAS);
-            }
-            long weight = layout(shape.type(), shape.inputs(), shape.outputs(), shape.inputs());
-            long in = layout(shape.type(), shape.inputs(), shape.rows(), shape.inStride());
-            long out = layout(shape.outType(), shape.outputs(), shape.rows(), shape.outStride());
-            var results = results(scratch, description, weight, in, out, count, shape);
-            return results.stream()
-                    .map(algorithm -> new Plan(shape, description, weight, in, out, algorithm))
+            var operation = describe(scratch, shape);
+            return results(scratch, operation, count).stream()
+                    .map(algorithm -> new Plan(operation, algorithm))
                     .toList();
         }
     }
 
-    private List<MemorySegment> results(
-            Arena scratch, long description, long weight, long in, long out, int count, Shape shape) {
+    /** A plan for a shape with another plan's algorithm; null where it cannot do that shape. */
+    public @Nullable Plan planLike(Shape shape, Plan other) {
+        try (var scratch = Arena.ofConfined()) {
+            var operation = describe(scratch, shape);
+            var result = scratch.allocate(RESULT_BYTES, 8);
+            int status = invoke(
+                    check,
+                    handle,
+                    operation.description(),
+                    operation.weight(),
+                    operation.in(),
+                    operation.out(),
+                    operation.out(),
+                    other.algorithm,
+                    result);
+            if (status == 0 && result.get(JAVA_LONG, RESULT_WORKSPACE_OFFSET) <= workspace.byteSize()) {
+                return new Plan(operation, other.algorithm);
+            }
+            release(operation);
+            return null;
+        }
+    }
+
+    /** What the library is told of a shape. */
+    private record Operation(Shape shape, long description, long weight, long in, long out) {}
+
+    private Operation describe(Arena scratch, Shape shape) {
+        long description = create("cublasLtMatmulDescCreate", descriptionCreate, COMPUTE_32F, REAL_32F);
+        set(scratch, description, DESCRIPTION_TRANSPOSE_A, OPERATION_TRANSPOSED);
+        if (shape.biased()) {
+            set(scratch, description, DESCRIPTION_EPILOGUE, EPILOGUE_BIAS);
+        }
+        return new Operation(
+                shape,
+                description,
+                layout(shape.type(), shape.inputs(), shape.outputs(), shape.inputs()),
+                layout(shape.type(), shape.inputs(), shape.rows(), shape.inStride()),
+                layout(shape.outType(), shape.outputs(), shape.rows(), shape.outStride()));
+    }
+
+    private List<MemorySegment> results(Arena scratch, Operation operation, int count) {
         long preference = create("cublasLtMatmulPreferenceCreate", preferenceCreate);
         try {
             call(
@@ -243,7 +285,18 @@ public final class CublasLt implements AutoCloseable {
             var found = scratch.allocate((long) RESULT_BYTES * count, 8);
             var foundCount = scratch.allocate(JAVA_INT);
             int status =
-                    invoke(heuristic, handle, description, weight, in, out, out, preference, count, found, foundCount);
+                    invoke(
+                            heuristic,
+                            handle,
+                            operation.description(),
+                            operation.weight(),
+                            operation.in(),
+                            operation.out(),
+                            operation.out(),
+                            preference,
+                            count,
+                            found,
+                            foundCount);
             int size = status == 0 ? foundCount.get(JAVA_INT, 0) : 0;
             var algorithms = new ArrayList<MemorySegment>();
             for (int i = 0; i < size; i++) {
@@ -254,7 +307,7 @@ public final class CublasLt implements AutoCloseable {
                 }
             }
             if (algorithms.isEmpty()) {
-                throw failure("cublasLtMatmulAlgoGetHeuristic of " + shape, status);
+                throw failure("cublasLtMatmulAlgoGetHeuristic of " + operation.shape(), status);
             }
             return algorithms;
         } finally {
@@ -287,26 +340,27 @@ public final class CublasLt implements AutoCloseable {
 
     /** Issues a product; addresses are on the device, {@code bias} is 0 where the shape has none. */
     public void run(Plan plan, long out, long in, long weight, long bias, Stream stream) {
-        if (plan.shape.biased()) {
+        var operation = plan.operation;
+        if (operation.shape().biased()) {
             pointer.set(JAVA_LONG, 0, bias);
-            call("cublasLtMatmulDescSetAttribute", descriptionSet, plan.description, DESCRIPTION_BIAS, pointer, 8L);
+            call("cublasLtMatmulDescSetAttribute", descriptionSet, operation.description(), DESCRIPTION_BIAS, pointer, 8L);
         }
-        MemorySegment beta = plan.shape.accumulate() ? one : zero;
+        MemorySegment beta = operation.shape().accumulate() ? one : zero;
         int status;
         try {
             status = (int) multiply.invokeExact(
                     handle,
-                    plan.description,
+                    operation.description(),
                     one,
                     weight,
-                    plan.weight,
+                    operation.weight(),
                     in,
-                    plan.in,
+                    operation.in(),
                     beta,
                     out,
-                    plan.out,
+                    operation.out(),
                     out,
-                    plan.out,
+                    operation.out(),
                     plan.algorithm,
                     workspace.address(),
                     workspace.byteSize(),
@@ -315,16 +369,25 @@ public final class CublasLt implements AutoCloseable {
             throw new IllegalStateException("cublasLtMatmul cannot be called", e);
         }
         if (status != 0) {
-            throw failure("cublasLtMatmul of " + plan.shape, status);
+            throw failure("cublasLtMatmul of " + operation.shape(), status);
         }
     }
 
     /** Forgets plans of one shape, which share their descriptions. */
     public void release(Plan plan) {
-        invoke(layoutDestroy, plan.weight);
-        invoke(layoutDestroy, plan.in);
-        invoke(layoutDestroy, plan.out);
-        invoke(descriptionDestroy, plan.description);
+        release(plan.operation);
+    }
+
+    private void release(Operation operation) {
+        invoke(layoutDestroy, operation.weight());
+        invoke(layoutDestroy, operation.in());
+        invoke(layoutDestroy, operation.out());
+        invoke(descriptionDestroy, operation.description());
+    }
+
+    /** Writes to all of the workspace: what was in the device's cache is there no more. */
+    public void overwriteWorkspace(Stream stream) {
+        stream.clear(workspace.address(), workspace.byteSize());
     }
 
     private void call(String name, MethodHandle function, Object... arguments) {

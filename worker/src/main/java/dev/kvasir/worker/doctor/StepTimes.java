@@ -148,8 +148,9 @@ public final class StepTimes implements AutoCloseable {
             long began = System.nanoTime();
             start.record(kernels.gpu().stream());
             kernels.compute(batch, forward);
+            var chosen = choices.read(batch.logitRowCount);
             end.record(kernels.gpu().stream());
-            choices.await();
+            chosen.await();
             if (i >= 0) {
                 wall[i] = (System.nanoTime() - began) / 1e6;
                 device[i] = end.millisSince(start);

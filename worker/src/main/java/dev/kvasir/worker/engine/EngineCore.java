@@ -10,7 +10,6 @@ import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.worker.runner.ModelRunner;
 import dev.kvasir.worker.runner.SequenceWork;
-import dev.kvasir.worker.runner.Step;
 import dev.kvasir.worker.schedule.Forecast;
 import dev.kvasir.worker.schedule.Queues;
 import dev.kvasir.worker.schedule.Scheduler;
@@ -40,7 +39,7 @@ public final class EngineCore {
     private final Queues queues;
     private final Scheduler scheduler;
     private final PlanApplier applier;
-    private final Step step;
+    private final Lookahead lookahead;
     private final Output[] choosing = new Output[SamplingParameters.N_MAX];
 
     private final List<ActiveRequest> live = new ArrayList<>();
@@ -51,6 +50,11 @@ public final class EngineCore {
     private long stepNanos;
     private final PrefillSpeed prefillSpeed = new PrefillSpeed();
     private int generated;
+    /** The step that was begun before the one before it was finished. */
+    private @Nullable Flight ahead;
+
+    private final Flight first;
+    private final Flight second;
 
     /** An engine whose blocks nobody else hears of. */
     public EngineCore(EngineSettings settings, ModelRunner runner, EngineObserver observer) {
@@ -71,7 +75,9 @@ public final class EngineCore {
         intake = new Intake(settings, runner, deadlines);
         scheduler = new Scheduler(settings.limits(), cache);
         applier = new PlanApplier(queues, cache, runner, blockSize);
-        step = new Step(settings.limits().sequencesMax());
+        lookahead = new Lookahead(settings, runner, queues, cache, applier, owners);
+        first = new Flight(settings.limits().sequencesMax());
+        second = new Flight(settings.limits().sequencesMax());
     }
 
     /** Queues a request, or refuses it; either way its sink hears of it. */
@@ -136,25 +142,45 @@ public final class EngineCore {
 
     /** Whether there is nothing to compute. */
     public boolean isIdle() {
-        return queues.isEmpty() && fetching.isEmpty();
+        return ahead == null && queues.isEmpty() && fetching.isEmpty();
     }
 
     /** Whether all that is to be computed waits for blocks of others. */
     public boolean waitsForPulls() {
-        return queues.isEmpty() && fetching.waitsForPulls();
+        return ahead == null && queues.isEmpty() && fetching.waitsForPulls();
     }
 
     /**
-     * Drops what was cancelled or is late, then computes one step of what is left. Throws only when runner or engine are
-     * broken for good; then {@link #abandon} is all that may follow.
+     * Drops what was cancelled or is late, then computes one step of what is left. Where the runner can, the step after it is
+     * begun before this one's tokens are known; the next call finishes that one. Throws only when runner or engine are broken
+     * for good; then {@link #abandon} is all that may follow.
      */
     public void step(long nowNanos) {
         stepNanos = nowNanos;
         dropUnwanted(nowNanos);
         fetching.arrange();
-        if (queues.isEmpty()) {
+        var now = ahead == null ? begin(nowNanos) : ahead;
+        if (now == null) {
             prefillSpeed.paused();
             return;
+        }
+        var next = now.equals(first) ? second : first;
+        ahead = lookahead.follow(now, next) ? next : null;
+        if (ahead != null) {
+            runner.begin(ahead.step());
+        }
+        runner.finish(now.step());
+        settle(now, nowNanos);
+        if (ahead != null && queues.isEmpty()) {
+            runner.finish(ahead.step());
+            ahead = null;
+        }
+    }
+
+    /** Plans a step and begins it; null where there is nothing to compute. */
+    private @Nullable Flight begin(long nowNanos) {
+        if (queues.isEmpty()) {
+            return null;
         }
         var plan = scheduler.plan(queues);
         if (plan.scheduled().isEmpty() && plan.preempted().isEmpty()) {
@@ -164,23 +190,30 @@ public final class EngineCore {
                             queues.waitingCount(),
                             cache.pool().available()));
         }
-        applier.apply(plan, step);
+        var flight = first;
+        flight.clear();
+        applier.apply(plan, flight.step());
+        flight.take(plan);
         noteStarts(plan, nowNanos);
-        for (int i = 0; i < step.size(); i++) {
-            ask(plan.scheduled().get(i), step.get(i));
+        for (int i = 0; i < flight.size(); i++) {
+            ask(flight.sequence(i), flight.step().get(i));
         }
-        runner.run(step);
+        runner.begin(flight.step());
+        return flight;
+    }
+
+    private void settle(Flight flight, long nowNanos) {
         generated = 0;
-        for (int i = 0; i < step.size(); i++) {
-            settle(plan.scheduled().get(i), step.get(i));
+        for (int i = 0; i < flight.size(); i++) {
+            settle(flight.sequence(i), flight.step().get(i));
         }
-        throughput.stepped(plan.tokenCount(), nowNanos);
-        prefillSpeed.stepped(plan.tokenCount(), nowNanos);
+        throughput.stepped(flight.tokenCount(), nowNanos);
+        prefillSpeed.stepped(flight.tokenCount(), nowNanos);
         if (queues.isEmpty()) {
             prefillSpeed.paused();
         }
         flushShared();
-        observer.stepped(plan.tokenCount(), generated, plan.preempted().size());
+        observer.stepped(flight.tokenCount(), generated, flight.preemptions());
     }
 
     /** Hands news of blocks over. */

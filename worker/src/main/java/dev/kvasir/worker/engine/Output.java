@@ -62,8 +62,13 @@ final class Output {
         if (generated >= parameters.minTokens() && isStop(token, settings)) {
             return FinishReason.STOP;
         }
-        boolean full = generated >= parameters.maxTokens() || sequence.tokenCount() >= settings.maxModelLength();
-        return full ? FinishReason.LENGTH : null;
+        return isFullAfter(generated, settings) ? FinishReason.LENGTH : null;
+    }
+
+    /** Whether its length ends it once it has so many tokens. */
+    boolean isFullAfter(int generated, EngineSettings settings) {
+        return generated >= sampling.parameters().maxTokens()
+                || sequence.promptCount() + generated >= settings.maxModelLength();
     }
 
     private boolean isStop(int token, EngineSettings settings) {

@@ -44,8 +44,19 @@ final class PlanApplier {
         }
     }
 
+    /** Makes room for the token at {@code position}, which the work of that index in the step before chooses. */
+    void follow(Sequence sequence, int position, int index, SequenceWork work) {
+        makeRoom(sequence, position, 1);
+        work.follow(index, sequence.tokens(), position, sequence.table().array());
+    }
+
     private void makeRoom(Sequence sequence, int count, SequenceWork work) {
         int from = sequence.computed();
+        makeRoom(sequence, from, count);
+        work.compute(sequence.tokens(), from, from + count, sequence.table().array());
+    }
+
+    private void makeRoom(Sequence sequence, int from, int count) {
         var table = sequence.table();
         if (from % blockSize != 0) {
             int index = from / blockSize;
@@ -55,7 +66,6 @@ final class PlanApplier {
             }
         }
         cache.grow(table, Math.ceilDiv(from + count, blockSize));
-        work.compute(sequence.tokens(), from, from + count, table.array());
     }
 
     /** Notes that a sequence's work is done, and names the blocks that became full. */

@@ -9,6 +9,8 @@ package dev.kvasir.worker.kernel;
  * sequence   0 .. sequenceCount               rows [rowStart[s], rowStart[s+1]) belong to sequence s,
  *                                             they are its tokens [contextLength[s] - rows, contextLength[s])
  * logits     0 .. logitRowCount               logitRows: the rows whose next-token logits are wanted, ascending
+ *
+ * tokenIds   an id, or -1 - r for what the step before chose at the r-th of its logit rows
  * </pre>
  *
  * Keys and values of a token at position p of sequence s go to slot {@code p % blockSize} of block
@@ -70,6 +72,23 @@ public final class Batch {
             positions[rowCount] = position;
             rowCount++;
         }
+        sequenceCount++;
+        rowStart[sequenceCount] = rowCount;
+    }
+
+    /**
+     * Adds a sequence that computes one token, the choice of a row of the step before, and wants its logits.
+     *
+     * @param choice row of that step's logits
+     * @param position of the token
+     */
+    public void follow(int choice, int position, int[] blockTable) {
+        contextLength[sequenceCount] = position + 1;
+        blockTables[sequenceCount] = blockTable;
+        logitRows[logitRowCount++] = rowCount;
+        tokenIds[rowCount] = -1 - choice;
+        positions[rowCount] = position;
+        rowCount++;
         sequenceCount++;
         rowStart[sequenceCount] = rowCount;
     }

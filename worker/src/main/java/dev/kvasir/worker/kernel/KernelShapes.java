@@ -5,9 +5,14 @@ public final class KernelShapes {
     private KernelShapes() {}
 
     public static void embed(Matrix out, int rows, Weight table, int[] ids) {
+        embedFollowing(out, rows, table);
+        indices("token id", ids, rows, table.rows());
+    }
+
+    /** The same where some ids are not known to the host. */
+    public static void embedFollowing(Matrix out, int rows, Weight table) {
         rows(out, rows);
         equal("embedding columns", table.columns(), "output columns", out.columns());
-        indices("token id", ids, rows, table.rows());
     }
 
     public static void multiply(Matrix out, Matrix in, int rows, Weight weight) {

@@ -139,8 +139,17 @@ public interface Kernels extends AutoCloseable {
     /** out[r] = table[positions[r] + offset] + out[r]: learned positions (GPT-2). */
     void addPositions(Matrix out, int rows, Weight table, int[] positions, int offset);
 
+    /** Of one set of kernels once, where {@link #runsAhead} is asked for. */
     default Choices allocateChoices(int rowsMax) {
         return new HostChoices();
+    }
+
+    /**
+     * Whether {@link #compute} only issues a step, so that the next may be issued before this one's tokens are known: its
+     * batch then refers to them by {@link Batch#follow}.
+     */
+    default boolean runsAhead() {
+        return false;
     }
 
     /** Finds each row's largest logit; of equals, that of the lowest id. */

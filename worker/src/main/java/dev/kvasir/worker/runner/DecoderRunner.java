@@ -9,6 +9,7 @@ import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs steps on a decoder: a step becomes a batch, the batch logits, the logits scores and tokens. Owns the KV content.
@@ -25,6 +26,9 @@ public final class DecoderRunner implements ModelRunner {
     private final Choices choices;
     private final Runnable forward = this::forward;
     private final Matrix logitRows;
+    private final Reading[] readings = new Reading[2];
+    private int begun;
+    private int finished;
     private Step step;
     private int cursor;
     private int row;
@@ -80,21 +84,58 @@ public final class DecoderRunner implements ModelRunner {
 
     @Override
     public void run(Step next) {
-        step = next;
+        begin(next);
+        finish(next);
+    }
+
+    /** Those whose tokens the device itself chooses, all others of the vocabulary unseen. */
+    @Override
+    public boolean mayBeFollowed(Step next) {
+        if (!kernels.runsAhead() || next.size() > decoder.limits().logitRowsMax()) {
+            return false;
+        }
+        for (int i = 0; i < next.size(); i++) {
+            var work = next.get(i);
+            if (work.outputCount() != 1
+                    || work.scoreFrom() < work.scoreTo()
+                    || !work.output(0).isPlainlyGreedy(work.position())) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    @Override
+    public void begin(Step next) {
         batch.clear();
         for (int i = 0; i < next.size(); i++) {
             var work = next.get(i);
-            batch.add(work.tokens(), work.from(), work.to(), work.blockTable(), firstLogits(work));
+            if (work.follows() == SequenceWork.NOBODY) {
+                batch.add(work.tokens(), work.from(), work.to(), work.blockTable(), firstLogits(work));
+            } else {
+                batch.follow(work.follows(), work.from(), work.blockTable());
+            }
         }
-        cursor = 0;
-        row = firstLogits(next.get(0));
         kernels.compute(batch, forward);
         int count = decoder.logitRows(batch, 0);
-        take(count);
-        for (int from = count; from < batch.logitRowCount; from += count) {
-            count = decoder.logitRows(batch, from);
+        readings[begun++ % readings.length] = new Reading(count > 0 ? choices.read(count) : null, count, batch.logitRowCount);
+    }
+
+    /** One allocation a step. */
+    private record Reading(Choices.@Nullable Reading chosen, int rows, int allRows) {}
+
+    @Override
+    public void finish(Step next) {
+        var reading = readings[finished++ % readings.length];
+        step = next;
+        cursor = 0;
+        row = firstLogits(next.get(0));
+        take(reading.chosen(), reading.rows());
+        for (int from = reading.rows(); from < reading.allRows(); ) {
+            int count = decoder.logitRows(batch, from);
             logits(from, count);
-            take(count);
+            take(choices.read(count), count);
+            from += count;
         }
     }
 
@@ -115,12 +156,13 @@ public final class DecoderRunner implements ModelRunner {
         }
     }
 
-    private void take(int count) {
-        if (count > 0) {
-            choices.await();
+    private void take(Choices.@Nullable Reading reading, int count) {
+        if (reading == null) {
+            return;
         }
+        reading.await();
         for (int i = 0; i < count; i++) {
-            takeRow(i);
+            takeRow(reading, i);
         }
     }
 
@@ -133,7 +175,7 @@ public final class DecoderRunner implements ModelRunner {
     }
 
     /** The next wanted row, which is that row of the logits at hand. */
-    private void takeRow(int matrixRow) {
+    private void takeRow(Choices.Reading reading, int matrixRow) {
         var work = step.get(cursor);
         while (row == work.to()) {
             work = step.get(++cursor);
@@ -144,13 +186,13 @@ public final class DecoderRunner implements ModelRunner {
             return;
         }
         try {
-            use(work, position, matrixRow);
+            use(work, position, reading, matrixRow);
         } catch (NanLogitsException e) {
             work.failed(e);
         }
     }
 
-    private void use(SequenceWork work, int position, int matrixRow) {
+    private void use(SequenceWork work, int position, Choices.Reading reading, int matrixRow) {
         if (position >= work.scoreFrom() && position < work.scoreTo()) {
             logitRows.read(matrixRow, logits);
             work.scored(sampler.score(logits, work.tokens()[position + 1], work.scoreTopCount()));
@@ -159,7 +201,7 @@ public final class DecoderRunner implements ModelRunner {
         boolean read = false;
         for (int i = 0; i < work.outputCount(); i++) {
             if (work.output(i).isPlainlyGreedy(work.position())) {
-                work.chose(i, largest(work, matrixRow));
+                work.chose(i, largest(work, reading, matrixRow));
                 continue;
             }
             if (!read) {
@@ -170,12 +212,12 @@ public final class DecoderRunner implements ModelRunner {
         }
     }
 
-    private ScoredToken largest(SequenceWork work, int matrixRow) {
-        float max = choices.logit(matrixRow);
+    private static ScoredToken largest(SequenceWork work, Choices.Reading reading, int matrixRow) {
+        float max = reading.logit(matrixRow);
         if (!Float.isFinite(max)) {
             throw new NanLogitsException("at output position " + work.position(), max);
         }
-        return ScoredToken.unscored(choices.token(matrixRow));
+        return ScoredToken.unscored(reading.token(matrixRow));
     }
 
     @Override

@@ -28,6 +28,22 @@ public interface ModelRunner extends AutoCloseable {
     /** Computes keys and values of all the step's tokens, scores prompt tokens and chooses new ones as asked. */
     void run(Step step);
 
+    /**
+     * Whether a step may be begun before this one, which was begun, is finished, and compute with the tokens that this one
+     * chooses. Then {@link #begin} and {@link #finish} are the two halves of {@link #run}.
+     */
+    default boolean mayBeFollowed(Step step) {
+        return false;
+    }
+
+    /** Begins a step, after at most one that is not finished. */
+    default void begin(Step step) {
+        run(step);
+    }
+
+    /** Waits for the step that was begun first of those not finished, and notes its results. */
+    default void finish(Step step) {}
+
     @Override
     void close();
 }

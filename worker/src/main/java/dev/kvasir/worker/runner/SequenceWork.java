@@ -15,14 +15,20 @@ import org.jspecify.annotations.Nullable;
  * [scoreFrom, scoreTo)   rows of them whose logits score the token that follows in the prompt
  * to - 1                 the row whose logits choose the next token of each of the outputs, if there are any
  * </pre>
+ *
+ * A work that follows another computes one token, which that one, of the step before, chooses.
  */
 public final class SequenceWork {
+    /** Of {@link #follows}: the tokens are known. */
+    public static final int NOBODY = -1;
+
     private static final int[] NOTHING = {};
 
     private int[] tokens = NOTHING;
     private int[] blockTable = NOTHING;
     private int from;
     private int to;
+    private int follows = NOBODY;
     private int scoreFrom;
     private int scoreTo;
     private int scoreTopCount;
@@ -53,8 +59,15 @@ public final class SequenceWork {
         from = start;
         to = end;
         blockTable = table;
+        follows = NOBODY;
         scoreFrom = end;
         scoreTo = end;
+    }
+
+    /** Computes the token at {@code position}, which the work of that index in the step before chooses. */
+    public void follow(int index, int[] sequenceTokens, int position, int[] table) {
+        compute(sequenceTokens, position, position + 1, table);
+        follows = index;
     }
 
     /** Scores the prompt tokens after rows [start, end), with so many alternatives. */
@@ -72,6 +85,11 @@ public final class SequenceWork {
 
     public int[] tokens() {
         return tokens;
+    }
+
+    /** Index of the work in the step before that chooses the token to compute, or {@link #NOBODY}. */
+    public int follows() {
+        return follows;
     }
 
     public int[] blockTable() {

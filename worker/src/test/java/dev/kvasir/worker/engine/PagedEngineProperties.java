@@ -57,6 +57,7 @@ class PagedEngineProperties {
         int forked = 0;
         long hits = 0;
         long evictions = 0;
+        long followed = 0;
         for (int seed = 0; seed < 60; seed++) {
             var workload = new Workload(new Random(seed));
             for (int tick = 0; tick < 120; tick++) {
@@ -72,11 +73,13 @@ class PagedEngineProperties {
                     .sum();
             hits += workload.core.cache().hitTokens();
             evictions += workload.core.cache().evictions();
+            followed += workload.runner.followed;
         }
         assertThat(List.of(preempted, refused, forked))
                 .allSatisfy(count -> assertThat(count).isGreaterThan(50));
         assertThat(List.of(hits, evictions))
                 .allSatisfy(count -> assertThat(count).isGreaterThan(500L));
+        assertThat(followed).isGreaterThan(100);
     }
 
     private record Sent(GenerationRequest request, ActiveRequest active, RecordingSink sink, AtomicInteger cancelled) {}
@@ -112,6 +115,9 @@ class PagedEngineProperties {
                     random.nextInt(5) != 0,
                     random.nextInt(1, 20));
             runner = new StandInRunner(Math.max(1, blocks), blockSize, tokensMax);
+            if (random.nextBoolean()) {
+                runner.runAhead();
+            }
             core = new EngineCore(settings, runner, observer);
             for (int i = 0; i < 3; i++) {
                 documents.add(random.ints(lengthMax, 1, 5).toArray());

@@ -131,9 +131,10 @@ final class GpuGoldenRun {
                             step == 0 ? 0 : prompt + step - 1);
                 }
                 kernels.compute(batch, forward);
-                choices.await();
+                var chosen = choices.read(batch.logitRowCount);
+                chosen.await();
                 for (int i = 0; i < batch.logitRowCount; i++) {
-                    check(batch, i, decoder.logitsMatrix(), choices.token(i));
+                    check(batch, i, decoder.logitsMatrix(), chosen.token(i));
                 }
             }
         }

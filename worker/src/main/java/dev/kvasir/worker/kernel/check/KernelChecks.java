@@ -269,8 +269,9 @@ public final class KernelChecks {
             var weight = pair.weight(vocabulary, 1, 1);
             var logits = pair.tested.allocateFloats(rows, vocabulary);
             pair.tested.multiply(logits, in.tested(), rows, weight.tested(), null, false);
-            var chosen = pair.tested.allocateChoices(rows);
-            pair.tested.chooseLargest(chosen, logits, rows);
+            var choices = pair.tested.allocateChoices(rows);
+            pair.tested.chooseLargest(choices, logits, rows);
+            var chosen = choices.read(rows);
             chosen.await();
             var row = new float[vocabulary];
             for (int r = 0; r < rows; r++) {

@@ -57,13 +57,29 @@ final class AttendDecode {
     }
 
     /** Whether there is a kernel for it. */
-    static boolean takes(CudaMatrix query, CudaKvStorage kv, AttentionShape shape) {
+    boolean takes(CudaMatrix query, CudaKvStorage kv, AttentionShape shape, int sequencesMax) {
         var layout = kv.layout();
-        return query.type() == layout.dtype()
+        var compiled = find(shape);
+        return compiled != null
+                && query.type() == layout.dtype()
                 && query.type() != DType.F32
+                && layout.keySize() == shape.headSize()
                 && layout.valueSize() == shape.headSize()
                 && query.stride() % 8 == 0
-                && find(shape) != null;
+                && query.address() % 16 == 0
+                && sharedBytes(compiled, sequencesMax) <= gpu.info().sharedBytesMax();
+    }
+
+    private boolean hopper() {
+        return gpu.info().computeCapability() >= HOPPER;
+    }
+
+    private int sharedBytes(Compiled compiled, int sequencesMax) {
+        int warps = hopper() ? compiled.warps() : compiled.olderWarps();
+        int stages = hopper() ? compiled.stages() : compiled.olderStages();
+        return warps * stages * 2 * TILE_TOKENS * rowBytes(compiled.headSize())
+                + warps * compiled.columns() * ((compiled.headSize() + PARTIAL_EXTRA) * 4 + 8)
+                + (sequencesMax + 1) * 4;
     }
 
     private static @Nullable Compiled find(AttentionShape shape) {
@@ -140,13 +156,9 @@ final class AttendDecode {
         if (compiled == null) {
             throw new IllegalArgumentException("no decode attention for " + shape);
         }
-        boolean hopper = gpu.info().computeCapability() >= HOPPER;
-        int warps = hopper ? compiled.warps() : compiled.olderWarps();
-        int stages = hopper ? compiled.stages() : compiled.olderStages();
+        int warps = hopper() ? compiled.warps() : compiled.olderWarps();
         int headSize = shape.headSize();
-        int shared = warps * stages * 2 * TILE_TOKENS * rowBytes(headSize)
-                + warps * compiled.columns() * ((headSize + PARTIAL_EXTRA) * 4 + 8)
-                + (sequencesMax + 1) * 4;
+        int shared = sharedBytes(compiled, sequencesMax);
         int threads = (warps + MERGING_WARPS) * 32;
         int chunks = Math.ceilDiv(shape.headCount() / shape.kvHeadCount(), compiled.columns());
         if (4L * sequencesMax * shape.kvHeadCount() * chunks > ARRIVAL_BYTES) {

@@ -31,13 +31,20 @@ final class AttendPrefill {
     }
 
     /** Whether there is a kernel for it. */
-    static boolean takes(CudaMatrix query, CudaKvStorage kv, AttentionShape shape) {
+    boolean takes(CudaMatrix query, CudaKvStorage kv, AttentionShape shape) {
         var layout = kv.layout();
         return query.type() == layout.dtype()
                 && query.type() != DType.F32
+                && layout.keySize() == shape.headSize()
                 && layout.valueSize() == shape.headSize()
                 && query.stride() % 8 == 0
-                && HEAD_SIZES.contains(shape.headSize());
+                && query.address() % 16 == 0
+                && HEAD_SIZES.contains(shape.headSize())
+                && shared(shape.headSize()) <= gpu.info().sharedBytesMax();
+    }
+
+    private int shared(int headSize) {
+        return warpgroups ? warpgroupSharedBytes(headSize) : sharedBytes(headSize);
     }
 
     void run(
@@ -61,7 +68,7 @@ final class AttendPrefill {
         if (tiles == 0) {
             return;
         }
-        int shared = warpgroups ? warpgroupSharedBytes(headSize) : sharedBytes(headSize);
+        int shared = shared(headSize);
         var name = "%s_%s_%d"
                 .formatted(
                         warpgroups ? "attend_prefill_wgmma" : "attend_prefill",

@@ -1,6 +1,7 @@
 package dev.kvasir.worker.kernel.cuda;
 
 import dev.kvasir.worker.device.DeviceArena;
+import dev.kvasir.worker.device.Event;
 import dev.kvasir.worker.device.Gpu;
 import dev.kvasir.worker.device.PinnedMemory;
 import dev.kvasir.worker.device.Stream;
@@ -12,6 +13,8 @@ import java.lang.foreign.ValueLayout;
 /**
  * The device's copy of a step's batch, at addresses that never change, so that recorded steps find each new batch there. It
  * is filled in pinned memory and copied in two pieces: lists, of which only as much as is used travels, and block tables.
+ * Copies take effect after what was issued before; pinned memory is there twice, so that a batch can be filled while the one
+ * before has not travelled yet.
  *
  * <pre>
  * lists    [7][pitch]          token ids, positions, sequence of each row, logit rows, row starts, context lengths, others
@@ -34,8 +37,10 @@ final class BatchMirror {
     private final long pitch;
     private final long lists;
     private final long tables;
-    private final PinnedMemory hostLists;
-    private final PinnedMemory hostTables;
+    private final Staging[] stagings = new Staging[2];
+    private final PinnedMemory hostOther;
+    private Staging staging;
+    private int turn;
     private int rows;
     private int sequences;
     private boolean decoding;
@@ -46,9 +51,14 @@ final class BatchMirror {
         this.pitch = DeviceArena.aligned(4L * Math.max(limits.rowsMax(), limits.sequencesMax() + 1));
         this.lists = arena.allocate(pitch * (LISTS + 1));
         this.tables = arena.allocate(tableBytes(limits));
-        this.hostLists = gpu.pinned(pitch * (LISTS + 1));
-        this.hostTables = gpu.pinned(tableBytes(limits));
+        for (int i = 0; i < stagings.length; i++) {
+            stagings[i] = new Staging(gpu.pinned(pitch * LISTS), gpu.pinned(tableBytes(limits)), gpu.event());
+        }
+        this.hostOther = gpu.pinned(pitch);
+        this.staging = stagings[0];
     }
+
+    private record Staging(PinnedMemory lists, PinnedMemory tables, Event travelled) {}
 
     private static long tableBytes(StepLimits limits) {
         return 4L * limits.sequencesMax() * limits.blocksPerSequenceMax();
@@ -60,11 +70,14 @@ final class BatchMirror {
     }
 
     /**
-     * Copies a batch whose blocks hold {@code blockSize} tokens, made up to {@code rowsWanted} rows by sequences of one token that write to the spare block. What was
-     * issued before must be done with the last one.
+     * Copies a batch whose blocks hold {@code blockSize} tokens, made up to {@code rowsWanted} rows by sequences of one token
+     * that write to the spare block.
      */
     void upload(Batch batch, int rowsWanted, int blockSize, int spareBlock) {
         requireRoom(batch, blockSize);
+        staging = stagings[turn];
+        turn = (turn + 1) % stagings.length;
+        staging.travelled().synchronize();
         int padding = rowsWanted - batch.rowCount;
         rows = rowsWanted;
         sequences = batch.sequenceCount + padding;
@@ -79,7 +92,7 @@ final class BatchMirror {
             int blocks = Math.ceilDiv(batch.contextLength[s], blockSize);
             blocksMax = Math.max(blocksMax, blocks);
             MemorySegment.copy(
-                    batch.blockTables[s], 0, hostTables.data(), ValueLayout.JAVA_INT, tableOffset(s), blocks);
+                    batch.blockTables[s], 0, staging.tables().data(), ValueLayout.JAVA_INT, tableOffset(s), blocks);
             decoding |= batch.rowStart[s + 1] - batch.rowStart[s] == 1;
             for (int row = batch.rowStart[s]; row < batch.rowStart[s + 1]; row++) {
                 set(ROW_SEQUENCE, row, s);
@@ -94,12 +107,13 @@ final class BatchMirror {
             set(LOGIT_ROWS, batch.logitRowCount + i, row);
             set(ROW_START, sequence + 1, row + 1);
             set(CONTEXT_LENGTH, sequence, 1);
-            hostTables.data().set(ValueLayout.JAVA_INT, tableOffset(sequence), spareBlock);
+            staging.tables().data().set(ValueLayout.JAVA_INT, tableOffset(sequence), spareBlock);
         }
         long bytes = 4L * Math.max(rows, sequences + 1);
-        stream.copyRowsToDevice(lists, pitch, hostLists.address(), pitch, bytes, LISTS);
+        stream.copyRowsToDevice(lists, pitch, staging.lists().address(), pitch, bytes, LISTS);
         long tablePitch = 4L * limits.blocksPerSequenceMax();
-        stream.copyRowsToDevice(tables, tablePitch, hostTables.address(), tablePitch, 4L * blocksMax, sequences);
+        stream.copyRowsToDevice(tables, tablePitch, staging.tables().address(), tablePitch, 4L * blocksMax, sequences);
+        staging.travelled().record(stream);
     }
 
     private void requireRoom(Batch batch, int blockSize) {
@@ -126,11 +140,11 @@ final class BatchMirror {
     }
 
     private void copy(int[] values, int count, int list) {
-        MemorySegment.copy(values, 0, hostLists.data(), ValueLayout.JAVA_INT, list * pitch, count);
+        MemorySegment.copy(values, 0, staging.lists().data(), ValueLayout.JAVA_INT, list * pitch, count);
     }
 
     private void set(int list, int index, int value) {
-        hostLists.data().set(ValueLayout.JAVA_INT, list * pitch + 4L * index, value);
+        staging.lists().data().set(ValueLayout.JAVA_INT, list * pitch + 4L * index, value);
     }
 
     /** Copies a list that is no part of a batch; waits until the device is done with the last one. */
@@ -139,8 +153,8 @@ final class BatchMirror {
             throw new IllegalArgumentException("%d numbers, at most %d".formatted(count, pitch / 4));
         }
         stream.synchronize();
-        MemorySegment.copy(values, from, hostLists.data(), ValueLayout.JAVA_INT, OTHER * pitch, count);
-        stream.copyToDevice(lists + OTHER * pitch, hostLists.address() + OTHER * pitch, 4L * count);
+        MemorySegment.copy(values, from, hostOther.data(), ValueLayout.JAVA_INT, 0, count);
+        stream.copyToDevice(lists + OTHER * pitch, hostOther.address(), 4L * count);
         return lists + OTHER * pitch;
     }
 

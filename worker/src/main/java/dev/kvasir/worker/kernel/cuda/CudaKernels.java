@@ -6,7 +6,6 @@ import dev.kvasir.worker.device.CublasLt;
 import dev.kvasir.worker.device.DeviceArena;
 import dev.kvasir.worker.device.Gpu;
 import dev.kvasir.worker.device.GpuInfo;
-import dev.kvasir.worker.device.PinnedMemory;
 import dev.kvasir.worker.kernel.Activation;
 import dev.kvasir.worker.kernel.AttentionShape;
 import dev.kvasir.worker.kernel.Batch;
@@ -20,14 +19,8 @@ import dev.kvasir.worker.kernel.MatrixGroup;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.RotaryTable;
 import dev.kvasir.worker.kernel.StepLimits;
-import dev.kvasir.worker.kernel.StoredFloats;
 import dev.kvasir.worker.kernel.Weight;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
@@ -49,24 +42,18 @@ public final class CudaKernels implements Kernels {
     private final DeviceArena arena;
     private final KernelLibrary library;
     private final CublasLt cublas;
-    private final BatchMirror mirror;
-    private final WeightUpload upload;
+    private final CudaMemory memory;
+    private final CudaSteps steps;
     private final RowCopy rowCopy;
     private final Norm norm;
     private final Rotation rotation;
     private final ElementOperation elements;
-    private final AttendSimple attendSimple;
-    private final AttendDecode attendDecode;
-    private final AttendPrefill attendPrefill;
+    private final Attend attend;
     private final SkinnyMultiply skinny;
     private final Largest largest;
     private final Fill fill;
     private final Products products;
-    private final StepGraphs graphs;
-    private final PinnedMemory rowBuffer;
-    private final IdentityHashMap<RotaryTable, Rotation.Frequencies> frequencies = new IdentityHashMap<>();
-    private @Nullable CudaKvStorage kv;
-    private @Nullable Batch current;
+    private Largest.@Nullable CudaChoices choices;
 
     private CudaKernels(Gpu gpu, DType type, StepLimits limits, CudaOptions options, CublasOpener opener) {
         this.gpu = gpu;
@@ -74,22 +61,18 @@ public final class CudaKernels implements Kernels {
         library = KernelLibrary.load(gpu, options.cache(), options.libraryPath());
         arena = gpu.arena(arenaBytes(gpu, options));
         cublas = opener.open(arena.allocate(WORKSPACE_BYTES), WORKSPACE_BYTES);
-        mirror = new BatchMirror(gpu, arena, limits);
-        upload = new WeightUpload(gpu);
         var stream = gpu.stream();
         rowCopy = new RowCopy(library, stream);
         norm = new Norm(library, stream);
         rotation = new Rotation(library, stream);
         elements = new ElementOperation(library, stream);
-        attendSimple = new AttendSimple(library, stream);
-        attendDecode = new AttendDecode(gpu, library, arena);
-        attendPrefill = new AttendPrefill(gpu, library);
+        attend = new Attend(gpu, library, arena);
         skinny = new SkinnyMultiply(library, stream);
         largest = new Largest(library, stream);
         fill = new Fill(library, stream);
-        products = new Products(cublas, stream);
-        graphs = new StepGraphs(gpu, limits.sequencesMax());
-        rowBuffer = gpu.pinned(4L << 20);
+        products = new Products(gpu, cublas);
+        memory = new CudaMemory(gpu, type, arena, fill);
+        steps = new CudaSteps(gpu, arena, limits);
     }
 
     private interface CublasOpener {
@@ -180,131 +163,51 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public Matrix allocate(int rowsMax, int columns) {
-        return allocate(rowsMax, columns, type);
+        return memory.matrix(rowsMax, columns, type);
     }
 
     @Override
     public Matrix allocateFloats(int rowsMax, int columns) {
-        return allocate(rowsMax, columns, DType.F32);
-    }
-
-    private CudaMatrix allocate(int rowsMax, int columns, DType of) {
-        gpu.enter();
-        long bytes = (long) rowsMax * columns * of.bytes();
-        long address = arena.allocate(bytes);
-        gpu.stream().clear(address, bytes);
-        return new CudaMatrix(rowsMax, columns, columns, of, address, this::readRow);
+        return memory.matrix(rowsMax, columns, DType.F32);
     }
 
     @Override
     public MatrixGroup allocateGroup(int rowsMax, int... columns) {
-        var whole = allocate(rowsMax, Arrays.stream(columns).sum(), type);
-        var parts = new ArrayList<Matrix>();
-        int from = 0;
-        for (int count : columns) {
-            parts.add(whole.view(from, count));
-            from += count;
-        }
-        return new MatrixGroup(parts, whole);
-    }
-
-    private void readRow(CudaMatrix matrix, int row, float[] destination) {
-        gpu.enter();
-        long bytes = (long) matrix.columns() * matrix.type().bytes();
-        if (bytes > rowBuffer.data().byteSize()) {
-            throw new IllegalArgumentException("rows of %d bytes, at most %d can be read"
-                    .formatted(bytes, rowBuffer.data().byteSize()));
-        }
-        gpu.stream().copyToHost(rowBuffer.address(), matrix.row(row), bytes);
-        gpu.stream().synchronize();
-        for (int c = 0; c < matrix.columns(); c++) {
-            destination[c] = StoredFloats.get(rowBuffer.data(), matrix.type(), c);
-        }
+        return memory.group(rowsMax, columns);
     }
 
     @Override
     public Weight load(Tensor tensor) {
-        gpu.enter();
-        long elements = (long) tensor.rows() * tensor.columns();
-        long address = arena.allocate(elements * type.bytes());
-        upload.run(tensor, address, type);
-        if (tensor.rows() != 1) {
-            return new CudaWeight(tensor.rows(), tensor.columns(), address, 0);
-        }
-        long floats = arena.allocate(elements * Float.BYTES);
-        upload.run(tensor, floats, DType.F32);
-        return new CudaWeight(1, tensor.columns(), address, floats);
+        return memory.load(tensor);
     }
 
     @Override
     public Weight random(DType stored, int rows, int columns, float middle, float bound, long seed) {
-        gpu.enter();
-        long elements = (long) rows * columns;
-        long address = arena.allocate(elements * type.bytes());
-        fill.run(address, type, elements, middle, bound, seed);
-        if (rows != 1) {
-            return new CudaWeight(rows, columns, address, 0);
-        }
-        long floats = arena.allocate(elements * Float.BYTES);
-        fill.run(floats, DType.F32, elements, middle, bound, seed);
-        return new CudaWeight(1, columns, address, floats);
+        return memory.random(rows, columns, middle, bound, seed);
     }
 
-    /** Matrices that lie side by side are one; vectors are copied. */
     @Override
     public @Nullable Weight join(List<Weight> weights) {
-        var first = cuda(weights.getFirst());
-        int rows = weights.stream().mapToInt(Weight::rows).sum();
-        int columns = weights.stream().mapToInt(Weight::columns).sum();
-        if (weights.stream().allMatch(weight -> weight.rows() == 1)) {
-            return joinVectors(weights, columns);
-        }
-        long next = first.address();
-        for (var weight : weights) {
-            if (cuda(weight).address() != next || weight.columns() != first.columns()) {
-                return null;
-            }
-            next += (long) weight.rows() * weight.columns() * type.bytes();
-        }
-        return new CudaWeight(rows, first.columns(), first.address(), 0);
-    }
-
-    private CudaWeight joinVectors(List<Weight> weights, int columns) {
-        gpu.enter();
-        long address = arena.allocate((long) columns * type.bytes());
-        long floats = arena.allocate((long) columns * Float.BYTES);
-        int done = 0;
-        for (var weight : weights) {
-            gpu.stream()
-                    .copyOnDevice(
-                            address + (long) done * type.bytes(),
-                            cuda(weight).address(),
-                            (long) weight.columns() * type.bytes());
-            gpu.stream()
-                    .copyOnDevice(
-                            floats + (long) done * Float.BYTES,
-                            cuda(weight).floats(),
-                            (long) weight.columns() * Float.BYTES);
-            done += weight.columns();
-        }
-        return new CudaWeight(1, columns, address, floats);
+        return memory.join(weights);
     }
 
     @Override
     public KvStorage allocateKv(KvLayout layout, int blockCount) {
-        gpu.enter();
-        long bytes = CudaKvStorage.byteSize(layout, blockCount);
-        var storage = new CudaKvStorage(layout, blockCount, arena.allocate(bytes), gpu);
-        gpu.stream().clear(storage.address(), bytes);
-        kv = storage;
+        var storage = memory.kv(layout, blockCount);
+        steps.use(storage);
         return storage;
     }
 
     @Override
     public void embed(Matrix out, int rows, Weight table, int[] ids, float scale) {
-        KernelShapes.embed(out, rows, table, ids);
+        if (choices != null && steps.issues(ids)) {
+            KernelShapes.embedFollowing(out, rows, table);
+        } else {
+            KernelShapes.embed(out, rows, table, ids);
+        }
         if (rows > 0) {
-            rowCopy.embed(cuda(out), rows, cuda(table), onDevice(ids, 0, rows), scale);
+            long chosen = choices == null ? 0 : choices.device();
+            rowCopy.embed(cuda(out), rows, cuda(table), steps.list(ids, 0, rows), chosen, scale);
         }
     }
 
@@ -365,7 +268,7 @@ public final class CudaKernels implements Kernels {
     public void rotate(Matrix heads, int rows, int headSize, RotaryTable rotary, int[] positions) {
         KernelShapes.rotate(heads, rows, headSize, rotary, positions);
         if (rows > 0) {
-            rotation.rotate(cuda(heads), rows, headSize, onDevice(rotary), onDevice(positions, 0, rows));
+            rotation.rotate(cuda(heads), rows, headSize, memory.frequencies(rotary), steps.list(positions, 0, rows));
         }
     }
 
@@ -384,7 +287,7 @@ public final class CudaKernels implements Kernels {
                     none,
                     cudaKv,
                     layer,
-                    onDevice(batch, cudaKv));
+                    steps.mirror(batch, cudaKv));
         }
     }
 
@@ -408,10 +311,10 @@ public final class CudaKernels implements Kernels {
                     query.columns() / headSize,
                     cuda(key),
                     cuda(value),
-                    rotary == null ? Rotation.Frequencies.NONE : onDevice(rotary),
+                    rotary == null ? Rotation.Frequencies.NONE : memory.frequencies(rotary),
                     cuda(storage),
                     layer,
-                    onDevice(batch, cuda(storage)));
+                    steps.mirror(batch, cuda(storage)));
         }
     }
 
@@ -419,33 +322,9 @@ public final class CudaKernels implements Kernels {
     public void attend(Matrix out, Matrix query, KvStorage storage, int layer, Batch batch, AttentionShape shape) {
         KernelShapes.attend(out, query, storage, layer, batch, shape);
         if (batch.rowCount > 0) {
-            attend(cuda(out), cuda(query), cuda(storage), layer, batch, onDevice(batch, cuda(storage)), shape);
+            var onDevice = steps.mirror(batch, cuda(storage));
+            attend.run(cuda(out), cuda(query), cuda(storage), layer, batch, onDevice, shape);
         }
-    }
-
-    private void attend(
-            CudaMatrix out,
-            CudaMatrix query,
-            CudaKvStorage storage,
-            int layer,
-            Batch batch,
-            BatchMirror onDevice,
-            AttentionShape shape) {
-        if (!AttendDecode.takes(query, storage, shape) || !AttendPrefill.takes(query, storage, shape)) {
-            attendSimple.run(out, query, storage, layer, onDevice, shape);
-            return;
-        }
-        if (!onDevice.isDecoding()) {
-            attendPrefill.run(out, query, storage, layer, batch, onDevice, shape);
-        }
-        if (onDevice.decodes()) {
-            attendDecode.run(out, query, storage, layer, onDevice, shape, splitTokens(onDevice.sequences()));
-        }
-    }
-
-    /** Few sequences fill the device only when each is split finely. */
-    private static int splitTokens(int sequences) {
-        return sequences <= 4 ? 128 : sequences <= 12 ? 512 : 1024;
     }
 
     @Override
@@ -488,7 +367,7 @@ public final class CudaKernels implements Kernels {
     public void gather(Matrix out, Matrix in, int[] indices, int from, int count) {
         KernelShapes.gather(out, in, indices, from, count);
         if (count > 0) {
-            rowCopy.gather(cuda(out), cuda(in), onDevice(indices, from, count), count);
+            rowCopy.gather(cuda(out), cuda(in), steps.list(indices, from, count), count);
         }
     }
 
@@ -496,63 +375,44 @@ public final class CudaKernels implements Kernels {
     public void addPositions(Matrix out, int rows, Weight table, int[] positions, int offset) {
         KernelShapes.addPositions(out, rows, table, positions, offset);
         if (rows > 0) {
-            rowCopy.addPositions(cuda(out), rows, cuda(table), onDevice(positions, 0, rows), offset);
+            rowCopy.addPositions(cuda(out), rows, cuda(table), steps.list(positions, 0, rows), offset);
         }
     }
 
     @Override
     public Choices allocateChoices(int rowsMax) {
         gpu.enter();
-        long bytes = Largest.byteSize(rowsMax);
-        return new Largest.CudaChoices(gpu.stream(), arena.allocate(bytes), gpu.pinned(bytes));
+        choices = new Largest.CudaChoices(gpu, arena, rowsMax);
+        return choices;
     }
 
     @Override
-    public void chooseLargest(Choices choices, Matrix logits, int rows) {
+    public boolean runsAhead() {
+        return true;
+    }
+
+    @Override
+    public void chooseLargest(Choices into, Matrix logits, int rows) {
         KernelShapes.rows(logits, rows);
         gpu.enter();
         if (rows > 0) {
-            largest.run((Largest.CudaChoices) choices, cuda(logits), rows);
+            largest.run((Largest.CudaChoices) into, cuda(logits), rows);
         }
     }
 
     @Override
     public void prepare(Batch batch, Runnable forward, PreparationProgress progress) {
         gpu.enter();
-        graphs.record(batch, (rows, recording) -> issue(batch, forward, rows, recording), progress);
-    }
-
-    private void issue(Batch batch, Runnable forward, int rows, boolean recording) {
-        if (!recording) {
-            upload(batch, rows);
-        }
-        current = batch;
-        try {
-            forward.run();
-        } finally {
-            current = null;
-        }
+        products.measureNewShapes(true);
+        steps.prepare(batch, forward, progress);
+        products.measureNewShapes(false);
+        products.measureLarge();
     }
 
     @Override
     public void compute(Batch batch, Runnable forward) {
         gpu.enter();
-        var graph = graphs.find(batch);
-        if (graph != null) {
-            upload(batch, graph.rows());
-            graph.launch(gpu.stream());
-        } else {
-            issue(batch, forward, batch.rowCount, false);
-        }
-    }
-
-    private void upload(Batch batch, int rows) {
-        gpu.stream().synchronize();
-        if (kv == null) {
-            mirror.upload(batch, rows, Integer.MAX_VALUE, 0);
-        } else {
-            mirror.upload(batch, rows, kv.layout().blockSize(), kv.spareBlock());
-        }
+        steps.compute(batch, forward);
     }
 
     @Override
@@ -570,48 +430,6 @@ public final class CudaKernels implements Kernels {
     public void close() {
         cublas.close();
         gpu.close();
-    }
-
-    /** Where the device has a list of the batch that is computed, or a copy of another list. */
-    @SuppressWarnings("ReferenceEquality") // Whether it is the batch's own list, not equal contents.
-    private long onDevice(int[] list, int from, int count) {
-        gpu.enter();
-        if (current != null) {
-            if (list == current.tokenIds) {
-                return mirror.tokenIds() + 4L * from;
-            }
-            if (list == current.positions) {
-                return mirror.positions() + 4L * from;
-            }
-            if (list == current.logitRows) {
-                return mirror.logitRows() + 4L * from;
-            }
-        }
-        return mirror.uploadOther(list, from, count);
-    }
-
-    @SuppressWarnings("ReferenceEquality") // Whether it is the batch that is computed.
-    private BatchMirror onDevice(Batch batch, CudaKvStorage storage) {
-        gpu.enter();
-        if (batch != current) {
-            gpu.stream().synchronize();
-            mirror.upload(batch, batch.rowCount, storage.layout().blockSize(), storage.spareBlock());
-        }
-        return mirror;
-    }
-
-    private Rotation.Frequencies onDevice(RotaryTable table) {
-        gpu.enter();
-        return frequencies.computeIfAbsent(table, key -> {
-            float[] values = key.inverseFrequencies();
-            long address = arena.allocate((long) values.length * Float.BYTES);
-            var host = rowBuffer.data();
-            gpu.stream().synchronize();
-            MemorySegment.copy(values, 0, host, ValueLayout.JAVA_FLOAT, 0, values.length);
-            gpu.stream().copyToDevice(address, host.address(), (long) values.length * Float.BYTES);
-            gpu.stream().synchronize();
-            return Rotation.Frequencies.of(key, address);
-        });
     }
 
     private static CudaMatrix cuda(Matrix matrix) {

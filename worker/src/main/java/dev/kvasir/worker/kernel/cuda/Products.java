@@ -2,23 +2,47 @@ package dev.kvasir.worker.kernel.cuda;
 
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.device.CublasLt;
-import dev.kvasir.worker.device.Stream;
+import dev.kvasir.worker.device.Gpu;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/** Matrix products by cuBLASLt, with the algorithm its heuristic likes best for a shape, remembered. */
+/**
+ * Matrix products by cuBLASLt. Which of its algorithms a shape takes is measured before the first request: for each batch
+ * size that steps are recorded for, and for some numbers of rows up to the largest; prompts of other lengths take the
+ * algorithm of the next larger one measured. What was never measured takes what the library's heuristic likes best.
+ */
 final class Products {
     /** Shapes that are remembered; prompts come in all lengths. */
     private static final int PLANS_MAX = 8192;
 
-    private final CublasLt library;
-    private final Stream stream;
-    private final Map<CublasLt.Shape, CublasLt.Plan> plans = new HashMap<>();
+    private static final int[] LARGE_ROWS = {
+        320, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 2560, 3072, 4096, 5120, 6144, 8192, 12_288, 16_384
+    };
 
-    Products(CublasLt library, Stream stream) {
+    private final Gpu gpu;
+    private final CublasLt library;
+    private final ProductTimer timer;
+    private final Map<CublasLt.Shape, CublasLt.Plan> plans = new HashMap<>();
+    /** By shape without rows: what was measured, by rows. */
+    private final Map<CublasLt.Shape, TreeMap<Integer, CublasLt.Plan>> measured = new HashMap<>();
+
+    private final Map<CublasLt.Shape, Operands> seen = new LinkedHashMap<>();
+    private boolean measuring;
+
+    /**
+     * One product's addresses.
+     *
+     * @param rowsMax that input and output have room for
+     */
+    record Operands(long out, long in, long weight, long bias, int rowsMax) {}
+
+    Products(Gpu gpu, CublasLt library) {
+        this.gpu = gpu;
         this.library = library;
-        this.stream = stream;
+        this.timer = new ProductTimer(gpu, library);
     }
 
     void run(
@@ -35,20 +59,74 @@ final class Products {
                 bias != null);
         var plan = plans.get(shape);
         if (plan == null) {
-            plan = find(shape);
+            var operands = new Operands(
+                    out.address(),
+                    in.address(),
+                    weight.address(),
+                    bias == null ? 0 : bias.address(),
+                    Math.min(in.rowsMax(), out.rowsMax()));
+            plan = find(shape, operands);
         }
-        library.run(plan, out.address(), in.address(), weight.address(), bias == null ? 0 : bias.address(), stream);
+        library.run(plan, out.address(), in.address(), weight.address(), bias == null ? 0 : bias.address(), gpu.stream());
     }
 
-    private CublasLt.Plan find(CublasLt.Shape shape) {
+    /** Whether shapes that come for the first time are measured, which runs them several times. */
+    void measureNewShapes(boolean whether) {
+        measuring = whether;
+    }
+
+    /** Measures the shapes that came while they were measured with more rows, as prompts have them. Clobbers outputs. */
+    void measureLarge() {
+        seen.forEach((family, operands) -> {
+            for (int rows : LARGE_ROWS) {
+                if (rows <= operands.rowsMax()) {
+                    measure(family.withRows(rows), operands);
+                }
+            }
+            measure(family.withRows(operands.rowsMax()), operands);
+        });
+        seen.clear();
+    }
+
+    private CublasLt.Plan find(CublasLt.Shape shape, Operands operands) {
         if (plans.size() >= PLANS_MAX) {
-            stream.synchronize();
-            plans.values().forEach(library::release);
-            plans.clear();
+            gpu.stream().synchronize();
+            plans.values().stream().filter(plan -> !isMeasured(plan)).forEach(library::release);
+            plans.values().removeIf(plan -> !isMeasured(plan));
         }
-        var plan = library.plans(shape, 1).getFirst();
+        if (measuring) {
+            seen.putIfAbsent(shape.withRows(0), operands);
+            return measure(shape, operands);
+        }
+        var plan = likeMeasured(shape);
+        if (plan == null) {
+            plan = library.plans(shape, 1).getFirst();
+        }
         plans.put(shape, plan);
         return plan;
+    }
+
+    private CublasLt.Plan measure(CublasLt.Shape shape, Operands operands) {
+        var known = plans.get(shape);
+        if (known != null) {
+            return known;
+        }
+        var best = timer.best(shape, operands);
+        plans.put(shape, best);
+        measured.computeIfAbsent(shape.withRows(0), _ -> new TreeMap<>()).put(shape.rows(), best);
+        return best;
+    }
+
+    private boolean isMeasured(CublasLt.Plan plan) {
+        var byRows = measured.get(plan.shape().withRows(0));
+        return byRows != null && byRows.containsKey(plan.shape().rows());
+    }
+
+    /** With the algorithm of the next larger number of rows, where that one can do it. */
+    private CublasLt.@Nullable Plan likeMeasured(CublasLt.Shape shape) {
+        var byRows = measured.get(shape.withRows(0));
+        var next = byRows == null ? null : byRows.ceilingEntry(shape.rows());
+        return next == null ? null : library.planLike(shape, next.getValue());
     }
 
     static CublasLt.Type type(DType type) {

@@ -21,7 +21,8 @@ final class RowCopy {
         gather = library.perType("RowCopy", "gather");
     }
 
-    void embed(CudaMatrix out, int rows, CudaWeight table, long ids, float scale) {
+    /** @param choices of the step before, which negative ids refer to; 0 where there are none */
+    void embed(CudaMatrix out, int rows, CudaWeight table, long ids, long choices, float scale) {
         embed.of(out.type())
                 .launchEarly(
                         stream,
@@ -31,6 +32,8 @@ final class RowCopy {
                                 .int32(out.stride())
                                 .pointer(table.address())
                                 .pointer(ids)
+                                .pointer(choices)
+                                .int32(table.rows())
                                 .int32(out.columns())
                                 .float32(scale));
     }

@@ -1,11 +1,16 @@
 // Rows picked out of a table or matrix. One thread block per output row.
 #include "Elements.cuh"
 
-// out[row][column] = table[ids[row]][column] * scale; table is [any, columns], dense.
+// out[row][column] = table[ids[row]][column] * scale; table is [tableRows, columns], dense. An id of -1 - r stands for the
+// first of the r-th pair of choices, which the step before made; where that is no row, for row 0.
 template <typename T>
-__device__ void embed(T* out, int outStride, const T* table, const int* ids, int columns, float scale) {
+__device__ void embed(
+    T* out, int outStride, const T* table, const int* ids, const int* choices, int tableRows, int columns, float scale) {
     follow();
-    const T* from = table + static_cast<long>(ids[blockIdx.x]) * columns;
+    int id = ids[blockIdx.x];
+    id = id < 0 ? choices[2 * (-1 - id)] : id;
+    id = id < 0 || id >= tableRows ? 0 : id;
+    const T* from = table + static_cast<long>(id) * columns;
     T* to = out + static_cast<long>(blockIdx.x) * outStride;
     constexpr int N = Pack<T>::SIZE;
     if (packs(from, 0, columns) && packs(to, 0, columns)) {
@@ -54,8 +59,15 @@ __device__ void gather(T* out, int outStride, const T* in, int inStride, const i
 
 #define DEFINE(NAME, T)                                                                                             \
     extern "C" __global__ void embed_##NAME(                                                                        \
-        T* out, int outStride, const T* table, const int* ids, int columns, float scale) {                          \
-        embed<T>(out, outStride, table, ids, columns, scale);                                                       \
+        T* out,                                                                                                     \
+        int outStride,                                                                                              \
+        const T* table,                                                                                             \
+        const int* ids,                                                                                             \
+        const int* choices,                                                                                         \
+        int tableRows,                                                                                              \
+        int columns,                                                                                                \
+        float scale) {                                                                                              \
+        embed<T>(out, outStride, table, ids, choices, tableRows, columns, scale);                                   \
     }                                                                                                               \
     extern "C" __global__ void add_positions_##NAME(                                                                \
         T* out, int outStride, const T* table, const int* positions, int offset, int columns) {                     \

@@ -1,0 +1,44 @@
+package dev.kvasir.worker.kernel.cuda;
+
+import dev.kvasir.worker.device.DeviceArena;
+import dev.kvasir.worker.device.Gpu;
+import dev.kvasir.worker.kernel.AttentionShape;
+import dev.kvasir.worker.kernel.Batch;
+
+/** Chooses how a batch attends: the kernels made for one token or for several of a sequence, or the one that takes all. */
+final class Attend {
+    private final AttendSimple simple;
+    private final AttendDecode decode;
+    private final AttendPrefill prefill;
+
+    Attend(Gpu gpu, KernelLibrary library, DeviceArena arena) {
+        simple = new AttendSimple(library, gpu.stream());
+        decode = new AttendDecode(gpu, library, arena);
+        prefill = new AttendPrefill(gpu, library);
+    }
+
+    void run(
+            CudaMatrix out,
+            CudaMatrix query,
+            CudaKvStorage storage,
+            int layer,
+            Batch batch,
+            BatchMirror onDevice,
+            AttentionShape shape) {
+        if (!decode.takes(query, storage, shape, onDevice.sequencesMax()) || !prefill.takes(query, storage, shape)) {
+            simple.run(out, query, storage, layer, onDevice, shape);
+            return;
+        }
+        if (!onDevice.isDecoding()) {
+            prefill.run(out, query, storage, layer, batch, onDevice, shape);
+        }
+        if (onDevice.decodes()) {
+            decode.run(out, query, storage, layer, onDevice, shape, splitTokens(onDevice.sequences()));
+        }
+    }
+
+    /** Few sequences fill the device only when each is split finely. */
+    private static int splitTokens(int sequences) {
+        return sequences <= 4 ? 128 : sequences <= 12 ? 512 : 1024;
+    }
+}
