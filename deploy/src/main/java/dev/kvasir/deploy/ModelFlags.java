@@ -45,6 +45,9 @@ final class ModelFlags {
     @Option(names = "--kv-cache-dtype", paramLabel = "TYPE", description = "auto, f32, f16 or bf16.")
     private @Nullable String kvCacheType;
 
+    @Option(names = "--dtype", paramLabel = "TYPE", description = "What a GPU computes in: auto, f32, f16 or bf16.")
+    private @Nullable String computeType;
+
     @Option(names = "--device", paramLabel = "DEVICE", description = "auto (a GPU where there is one), cpu or cuda.")
     private @Nullable String device;
 
@@ -111,6 +114,7 @@ final class ModelFlags {
         put(given, "--max-num-seqs", "kvasir.worker.max-num-seqs", sequencesMax);
         put(given, "--max-num-batched-tokens", "kvasir.worker.max-num-batched-tokens", batchedTokensMax);
         put(given, "--kv-cache-dtype", "kvasir.worker.kv-cache-dtype", kvCacheType);
+        put(given, "--dtype", "kvasir.worker.dtype", computeType);
         put(given, "--device", "kvasir.worker.device", device);
         put(given, "--load-format", "kvasir.worker.load-format", loadFormat);
         put(given, "--deterministic", "kvasir.worker.deterministic", deterministic);

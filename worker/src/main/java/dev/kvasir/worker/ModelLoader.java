@@ -92,6 +92,7 @@ record ModelLoader(
                 ? DUMMY_TYPE
                 : weights.find(WeightRole.EMBEDDING).map(Tensor::dtype).orElseThrow();
         var kvType = config.kvType().dtype().orElse(type);
+        var computeType = config.computeType().or(type);
         var memory = ModelMemory.of(model, decoderLimits, config.blockSize(), kvType);
         int blocksOnHost = kernelsFactory.onDevice()
                 ? 0
@@ -99,9 +100,9 @@ record ModelLoader(
         var stepLimits = new StepLimits(
                 config.batchedTokensMax(), config.sequencesMax(), Math.ceilDiv(servedLength, config.blockSize()));
 
-        var kernels = kernelsFactory.open(type, stepLimits);
+        var kernels = kernelsFactory.open(computeType, stepLimits);
         try {
-            kernels.freeBytes().ifPresent(free -> requireRoom(free, memory, type));
+            kernels.freeBytes().ifPresent(free -> requireRoom(free, memory, computeType));
             var decoder = Decoder.load(kernels, model, decoderWeights(kernels, weights, type), decoderLimits);
             int blocks = kernels.freeBytes().isPresent()
                     ? KvSizing.deviceBlocks(

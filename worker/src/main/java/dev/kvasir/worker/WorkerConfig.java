@@ -24,6 +24,7 @@ import java.util.Optional;
  * @param prefixCaching whether KV blocks are reused between requests
  * @param priorityAging waiting time that makes up for one step of priority
  * @param seed of dummy weights
+ * @param computeType that a GPU computes in
  * @param packedWeightsMax most bytes of weights kept a second time, in the order that oneDNN multiplies from
  * @param deterministic whether tokens are the same whatever runs beside a request
  * @param gpuMemoryUtilization share of a GPU's memory that the worker may use
@@ -41,6 +42,7 @@ public record WorkerConfig(
         boolean prefixCaching,
         Duration priorityAging,
         KvType kvType,
+        ComputeType computeType,
         Device device,
         LoadFormat loadFormat,
         long seed,
@@ -59,6 +61,18 @@ public record WorkerConfig(
         /** Empty for AUTO. */
         Optional<DType> dtype() {
             return this == AUTO ? Optional.empty() : Optional.of(DType.valueOf(name()));
+        }
+    }
+
+    /** Type of weights and activations on a GPU; AUTO is that of the model's weights. A CPU computes in f32. */
+    public enum ComputeType {
+        AUTO,
+        F32,
+        F16,
+        BF16;
+
+        DType or(DType ofWeights) {
+            return this == AUTO ? ofWeights : DType.valueOf(name());
         }
     }
 
@@ -95,6 +109,7 @@ public record WorkerConfig(
             Map.entry("enable-prefix-caching", true),
             Map.entry("priority-aging", "10 s"),
             Map.entry("kv-cache-dtype", "auto"),
+            Map.entry("dtype", "auto"),
             Map.entry("device", "auto"),
             Map.entry("load-format", "auto"),
             Map.entry("seed", 0),
@@ -152,6 +167,7 @@ public record WorkerConfig(
                 config.getBoolean("enable-prefix-caching"),
                 config.getDuration("priority-aging"),
                 word(config, "kv-cache-dtype", KvType.class),
+                word(config, "dtype", ComputeType.class),
                 word(config, "device", Device.class),
                 word(config, "load-format", LoadFormat.class),
                 config.getLong("seed"),

@@ -31,6 +31,7 @@ class WorkerConfigTest {
                         true,
                         Duration.ofSeconds(10),
                         WorkerConfig.KvType.AUTO,
+                        WorkerConfig.ComputeType.AUTO,
                         WorkerConfig.Device.AUTO,
                         WorkerConfig.LoadFormat.AUTO,
                         0,
@@ -54,6 +55,7 @@ class WorkerConfigTest {
                                 enable-prefix-caching = false
                                 priority-aging = 2 s
                                 kv-cache-dtype = bf16
+                                dtype = f32
                                 device = cpu
                                 load-format = Dummy
                                 seed = 9
@@ -79,6 +81,7 @@ class WorkerConfigTest {
                         false,
                         Duration.ofSeconds(2),
                         WorkerConfig.KvType.BF16,
+                        WorkerConfig.ComputeType.F32,
                         WorkerConfig.Device.CPU,
                         WorkerConfig.LoadFormat.DUMMY,
                         9,
@@ -103,6 +106,7 @@ class WorkerConfigTest {
                 "max-waiting-requests = -1 | kvasir.worker.max-waiting-requests is -1 but must be in [0, 65536]",
                 "priority-aging = -1 s | kvasir.worker.priority-aging is PT-1S but must be between 0 and 24 hours",
                 "kv-cache-dtype = fp8 | kvasir.worker.kv-cache-dtype is fp8 but must be one of [auto, f32, f16, bf16]",
+                "dtype = int8 | kvasir.worker.dtype is int8 but must be one of [auto, f32, f16, bf16]",
                 "deterministic = maybe | kvasir.worker.deterministic is maybe but must be one of [auto, true, false]",
                 "device = tpu | kvasir.worker.device is tpu but must be one of [auto, cpu, cuda]",
                 "gpu-memory-utilization = 1.5 | kvasir.worker.gpu-memory-utilization is 1.5 but must be in (0, 1]",
