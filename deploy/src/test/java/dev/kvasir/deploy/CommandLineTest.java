@@ -48,7 +48,13 @@ final class CommandLineTest {
         run("serve", "--help");
         assertThat(out.toString())
                 .contains("--model", "--served-model-name", "--host", "--port", "--grpc-port", "--max-model-len")
-                .contains("--block-size", "--max-num-seqs", "--max-num-batched-tokens", "--kv-cache-dtype", "--device", "--dtype")
+                .contains(
+                        "--block-size",
+                        "--max-num-seqs",
+                        "--max-num-batched-tokens",
+                        "--kv-cache-dtype",
+                        "--device",
+                        "--dtype")
                 .contains(
                         "--seed", "--load-format", "--deterministic", "--cluster-host", "--cluster-port", "--data-dir")
                 .contains(

@@ -284,19 +284,18 @@ public final class CublasLt implements AutoCloseable {
             }
             var found = scratch.allocate((long) RESULT_BYTES * count, 8);
             var foundCount = scratch.allocate(JAVA_INT);
-            int status =
-                    invoke(
-                            heuristic,
-                            handle,
-                            operation.description(),
-                            operation.weight(),
-                            operation.in(),
-                            operation.out(),
-                            operation.out(),
-                            preference,
-                            count,
-                            found,
-                            foundCount);
+            int status = invoke(
+                    heuristic,
+                    handle,
+                    operation.description(),
+                    operation.weight(),
+                    operation.in(),
+                    operation.out(),
+                    operation.out(),
+                    preference,
+                    count,
+                    found,
+                    foundCount);
             int size = status == 0 ? foundCount.get(JAVA_INT, 0) : 0;
             var algorithms = new ArrayList<MemorySegment>();
             for (int i = 0; i < size; i++) {
@@ -343,7 +342,13 @@ public final class CublasLt implements AutoCloseable {
         var operation = plan.operation;
         if (operation.shape().biased()) {
             pointer.set(JAVA_LONG, 0, bias);
-            call("cublasLtMatmulDescSetAttribute", descriptionSet, operation.description(), DESCRIPTION_BIAS, pointer, 8L);
+            call(
+                    "cublasLtMatmulDescSetAttribute",
+                    descriptionSet,
+                    operation.description(),
+                    DESCRIPTION_BIAS,
+                    pointer,
+                    8L);
         }
         MemorySegment beta = operation.shape().accumulate() ? one : zero;
         int status;

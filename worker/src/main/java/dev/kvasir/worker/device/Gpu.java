@@ -42,6 +42,13 @@ public final class Gpu implements AutoCloseable {
         return stream;
     }
 
+    /** One more stream, whose work goes beside that of {@link #stream}, in no order. */
+    public Stream besideStream() {
+        var beside = new Stream();
+        owned.push(beside::close);
+        return beside;
+    }
+
     /** Makes the context the calling thread's, where it is not yet. */
     public void enter() {
         var thread = Thread.currentThread();

@@ -60,6 +60,20 @@ public final class Stream {
         Cuda.check(JCudaDriver.cuMemcpy2DAsync(copy, handle), "cuMemcpy2DAsync");
     }
 
+    /** The same in the other direction. */
+    public void copyRowsToHost(long host, long hostPitch, long device, long devicePitch, long bytes, int rows) {
+        var copy = new CUDA_MEMCPY2D();
+        copy.srcMemoryType = CUmemorytype.CU_MEMORYTYPE_DEVICE;
+        copy.srcDevice = Handles.device(device);
+        copy.srcPitch = devicePitch;
+        copy.dstMemoryType = CUmemorytype.CU_MEMORYTYPE_HOST;
+        copy.dstHost = new Handles.Host(host);
+        copy.dstPitch = hostPitch;
+        copy.WidthInBytes = bytes;
+        copy.Height = rows;
+        Cuda.check(JCudaDriver.cuMemcpy2DAsync(copy, handle), "cuMemcpy2DAsync");
+    }
+
     /** Writes zeros. */
     public void clear(long device, long bytes) {
         Cuda.check(JCudaDriver.cuMemsetD8Async(Handles.device(device), (byte) 0, bytes, handle), "cuMemsetD8Async");

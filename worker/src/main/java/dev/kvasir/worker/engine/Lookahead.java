@@ -74,11 +74,14 @@ final class Lookahead {
             var sequence = now.sequence(i);
             var output = output(sequence);
             alive += output == null ? 0 : 1;
-            boolean goesOn = output != null && !output.isFullAfter(now.step().get(i).position() + 1, settings);
+            boolean goesOn =
+                    output != null && !output.isFullAfter(now.step().get(i).position() + 1, settings);
             outputs[i] = goesOn ? output : null;
             if (goesOn) {
                 going++;
-                blocks += 1 + limits.blocks(now.step().get(i).to() + 1) - sequence.table().size();
+                blocks += 1
+                        + limits.blocks(now.step().get(i).to() + 1)
+                        - sequence.table().size();
             }
         }
         return going > 0

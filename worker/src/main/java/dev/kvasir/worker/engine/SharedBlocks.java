@@ -31,6 +31,8 @@ import org.jspecify.annotations.Nullable;
 public final class SharedBlocks implements BlockListener {
     private static final int BATCHES_MAX = 256;
     private static final int HOST_NEWS_MAX = 65_536;
+    /** About so much is copied out in one step: the thread that copies has steps to begin. */
+    private static final long KEPT_BYTES_PER_STEP = 4L << 20;
 
     /** How much a look for copies brought. */
     public enum Restored {
@@ -70,6 +72,7 @@ public final class SharedBlocks implements BlockListener {
     private @Nullable ModelRunner runner;
     private boolean draining;
     private long budget;
+    private long keepBudget;
 
     /** Tells of blocks and keeps no copies; {@code wake} tells a publisher to poll and must not block. */
     public SharedBlocks(Runnable wake) {
@@ -147,10 +150,11 @@ public final class SharedBlocks implements BlockListener {
     private void keepIfWorth(int block) {
         var known = known();
         var hash = named(known.hash(block));
-        if (tier == null || tier.touch(hash)) {
+        if (tier == null || tier.touch(hash) || (keepBudget <= 0 && !draining)) {
             return;
         }
         if (keeping.isWorth(known.uses(block), known.depth(block), tier.hasFollower(hash), draining)) {
+            keepBudget -= tier.format().blockBytes();
             copyOut(block, tier);
         }
     }
@@ -207,6 +211,7 @@ public final class SharedBlocks implements BlockListener {
     /** A step begins: copies may be brought back again. */
     void beginStep() {
         budget = bytesPerStep;
+        keepBudget = KEPT_BYTES_PER_STEP;
     }
 
     /** Brings copies of the first {@code blocksMax} blocks of a chain back to the device, as far as they follow what is there. */

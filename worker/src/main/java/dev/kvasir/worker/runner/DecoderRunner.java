@@ -9,7 +9,6 @@ import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Runs steps on a decoder: a step becomes a batch, the batch logits, the logits scores and tokens. Owns the KV content.
@@ -118,11 +117,11 @@ public final class DecoderRunner implements ModelRunner {
         }
         kernels.compute(batch, forward);
         int count = decoder.logitRows(batch, 0);
-        readings[begun++ % readings.length] = new Reading(count > 0 ? choices.read(count) : null, count, batch.logitRowCount);
+        readings[begun++ % readings.length] = new Reading(choices.read(count), count, batch.logitRowCount);
     }
 
     /** One allocation a step. */
-    private record Reading(Choices.@Nullable Reading chosen, int rows, int allRows) {}
+    private record Reading(Choices.Reading chosen, int rows, int allRows) {}
 
     @Override
     public void finish(Step next) {
@@ -156,10 +155,8 @@ public final class DecoderRunner implements ModelRunner {
         }
     }
 
-    private void take(Choices.@Nullable Reading reading, int count) {
-        if (reading == null) {
-            return;
-        }
+    /** Waits also where nothing is chosen: what the step has computed may be given to others now. */
+    private void take(Choices.Reading reading, int count) {
         reading.await();
         for (int i = 0; i < count; i++) {
             takeRow(reading, i);

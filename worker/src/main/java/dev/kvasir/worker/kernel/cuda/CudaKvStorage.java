@@ -6,7 +6,7 @@ import dev.kvasir.worker.kernel.KvStorage;
 import java.lang.foreign.MemorySegment;
 
 /** KV blocks in device memory; one more than there are, which rows that stand for nothing write to. */
-record CudaKvStorage(KvLayout layout, int blockCount, long address, Gpu gpu) implements KvStorage {
+record CudaKvStorage(KvLayout layout, int blockCount, long address, Gpu gpu, BlockStaging staging) implements KvStorage {
     static long byteSize(KvLayout layout, int blockCount) {
         return layout.bytesPerBlock() * (blockCount + 1);
     }
@@ -16,27 +16,20 @@ record CudaKvStorage(KvLayout layout, int blockCount, long address, Gpu gpu) imp
         return byteSize(layout, blockCount);
     }
 
+    /** Goes beside what is being computed, which does not write to blocks that are complete. */
     @Override
     public void readBlock(int block, MemorySegment to) {
-        long bytes = layout.bytesPerLayerBlock();
         check(block, to);
         gpu.enter();
-        for (int layer = 0; layer < layout.layerCount(); layer++) {
-            gpu.stream().copyToHost(to.address() + layer * bytes, block(layer, block), bytes);
-        }
-        gpu.stream().synchronize();
+        staging.read(block(0, block), layerBytes(), layout.bytesPerLayerBlock(), layout.layerCount(), to);
     }
 
+    /** Goes after what was issued before, which may still write to the block for its last owner. */
     @Override
     public void writeBlock(int block, MemorySegment from) {
-        long bytes = layout.bytesPerLayerBlock();
         check(block, from);
         gpu.enter();
-        for (int layer = 0; layer < layout.layerCount(); layer++) {
-            gpu.stream().copyToDevice(block(layer, block), from.address() + layer * bytes, bytes);
-        }
-        // The caller's memory may be given to another block next.
-        gpu.stream().synchronize();
+        staging.write(block(0, block), layerBytes(), layout.bytesPerLayerBlock(), layout.layerCount(), from);
     }
 
     private void check(int block, MemorySegment alone) {

@@ -137,7 +137,8 @@ final class CudaMemory {
     CudaKvStorage kv(KvLayout layout, int blockCount) {
         gpu.enter();
         long bytes = CudaKvStorage.byteSize(layout, blockCount);
-        var storage = new CudaKvStorage(layout, blockCount, arena.allocate(bytes), gpu);
+        var staging = new BlockStaging(gpu, layout.bytesPerBlock());
+        var storage = new CudaKvStorage(layout, blockCount, arena.allocate(bytes), gpu, staging);
         gpu.stream().clear(storage.address(), bytes);
         return storage;
     }

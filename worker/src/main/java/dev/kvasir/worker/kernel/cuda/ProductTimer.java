@@ -16,6 +16,10 @@ final class ProductTimer {
     private final CublasLt library;
     private final Event start;
     private final Event end;
+    private int shapes;
+    private int improved;
+    private double heuristicMillis;
+    private double bestMillis;
 
     ProductTimer(Gpu gpu, CublasLt library) {
         this.gpu = gpu;
@@ -31,15 +35,26 @@ final class ProductTimer {
             return candidates.getFirst();
         }
         CublasLt.Plan best = candidates.getFirst();
-        float least = Float.POSITIVE_INFINITY;
-        for (var candidate : candidates) {
+        float first = millis(best, operands);
+        float least = first;
+        for (var candidate : candidates.subList(1, candidates.size())) {
             float millis = millis(candidate, operands);
             if (millis < least * CLEARLY) {
                 least = millis;
                 best = candidate;
             }
         }
+        shapes++;
+        improved += least < first ? 1 : 0;
+        heuristicMillis += first;
+        bestMillis += least;
         return best;
+    }
+
+    /** What measuring has brought, for people. */
+    String summary() {
+        return "%d shapes of products measured, %d take another algorithm than the library's first choice; %.1f ms instead of %.1f"
+                .formatted(shapes, improved, bestMillis, heuristicMillis);
     }
 
     private float millis(CublasLt.Plan plan, Products.Operands operands) {

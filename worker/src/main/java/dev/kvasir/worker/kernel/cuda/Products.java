@@ -8,6 +8,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Matrix products by cuBLASLt. Which of its algorithms a shape takes is measured before the first request: for each batch
@@ -15,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * algorithm of the next larger one measured. What was never measured takes what the library's heuristic likes best.
  */
 final class Products {
+    private static final Logger LOG = LoggerFactory.getLogger(Products.class);
+
     /** Shapes that are remembered; prompts come in all lengths. */
     private static final int PLANS_MAX = 8192;
 
@@ -67,7 +71,8 @@ final class Products {
                     Math.min(in.rowsMax(), out.rowsMax()));
             plan = find(shape, operands);
         }
-        library.run(plan, out.address(), in.address(), weight.address(), bias == null ? 0 : bias.address(), gpu.stream());
+        library.run(
+                plan, out.address(), in.address(), weight.address(), bias == null ? 0 : bias.address(), gpu.stream());
     }
 
     /** Whether shapes that come for the first time are measured, which runs them several times. */
@@ -86,6 +91,7 @@ final class Products {
             measure(family.withRows(operands.rowsMax()), operands);
         });
         seen.clear();
+        LOG.info("{}", timer.summary());
     }
 
     private CublasLt.Plan find(CublasLt.Shape shape, Operands operands) {
