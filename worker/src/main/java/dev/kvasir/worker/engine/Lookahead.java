@@ -60,7 +60,7 @@ final class Lookahead {
     }
 
     private boolean someoneMayStart() {
-        return !queues.waiting().isEmpty()
+        return queues.waitingCount() > 0
                 && queues.runningSeats() < settings.limits().sequencesMax();
     }
 
