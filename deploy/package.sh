@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# package.sh [--output FILE] [--model DIR | --no-model]: packs a build into one archive that runs on Linux x86-64 without
+# package.sh [--output FILE] [--model DIR | --no-model] [--without-onednn]: packs a build into one archive that runs on Linux x86-64 without
 # Java: a runtime of the modules that are needed, our jars and their natives for that platform, and the demo model.
 # Run by ./kvasir package, which builds first and sets JAVA_HOME.
 set -euo pipefail
@@ -7,12 +7,13 @@ set -euo pipefail
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 output="$home/deploy/target/kvasir-linux-x86_64.tar.xz"
 model="$home/model/demo"
-platform=linux-x86_64
+onednn=true
 modules=java.base,java.instrument,java.logging,java.management,java.naming,java.net.http,java.security.jgss,java.security.sasl,java.sql,java.xml,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.net,jdk.unsupported,jdk.zipfs
 
 usage() {
-    echo "Usage: ./kvasir package [--output FILE] [--model DIR | --no-model]"
+    echo "Usage: ./kvasir package [--output FILE] [--model DIR | --no-model] [--without-onednn]"
     echo "Packs runtime, jars, natives and the demo model into one archive for Linux x86-64 (default: $output)."
+    echo "--without-onednn leaves out 15 MB that only workers on CPUs use: they multiply without it, more slowly."
 }
 
 while [ $# -gt 0 ]; do
@@ -20,6 +21,7 @@ while [ $# -gt 0 ]; do
         --output) output=$(realpath -m "$2"); shift 2 ;;
         --model) model=$(realpath "$2"); shift 2 ;;
         --no-model) model=; shift ;;
+        --without-onednn) onednn=; shift ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
@@ -38,6 +40,10 @@ echo "Linking a runtime ..."
 "$JAVA_HOME/bin/jlink" --add-modules "$modules" --strip-debug --no-header-files --no-man-pages --compress zip-0 \
     --output "$root/runtime"
 
+# For distributed data that outlives processes, which Kvasir does not have.
+left_out="lmdbjava-*.jar jnr-*.jar jffi-*.jar asm-*.jar"
+[ -n "$onednn" ] || left_out="$left_out dnnl-*.jar"
+
 # Natives of other platforms, headers and unused libraries go; jars are stored, for the same reason as above.
 unwanted() {
     case $1 in
@@ -46,13 +52,15 @@ unwanted() {
         jcuda-natives-*) echo "lib/libJNvPTXCompiler* lib/libJNvrtc* lib/libJCudaRuntime*" ;;
         grpc-netty-shaded-*) echo "META-INF/native/*osx* META-INF/native/*aarch_64* META-INF/native/*windows* META-INF/native/*.dll META-INF/native/*.jnilib" ;;
         jna-*) echo "com/sun/jna/aix* com/sun/jna/darwin* com/sun/jna/dragonfly* com/sun/jna/freebsd* com/sun/jna/linux-a* com/sun/jna/linux-l* com/sun/jna/linux-m* com/sun/jna/linux-p* com/sun/jna/linux-r* com/sun/jna/linux-s* com/sun/jna/linux-x86 com/sun/jna/openbsd* com/sun/jna/sunos* com/sun/jna/win32*" ;;
-        jffi-*) echo "jni/Darwin jni/*FreeBSD* jni/*BSD* jni/*SunOS* jni/*Windows* jni/aarch64* jni/arm* jni/i386* jni/loongarch* jni/mips* jni/ppc* jni/s390* jni/sparc* jni/*AIX*" ;;
-        lmdbjava-*) echo "org/lmdbjava/native/*aarch64* org/lmdbjava/native/*macos* org/lmdbjava/native/*windows*" ;;
     esac
 }
 echo "Repacking jars ..."
 for jar in "$home"/deploy/target/lib/*.jar; do
     name=$(basename "$jar")
+    for pattern in $left_out; do
+        # shellcheck disable=SC2053
+        [[ $name != $pattern ]] || continue 2
+    done
     rm -rf "$work/jar"
     mkdir "$work/jar"
     (
@@ -102,5 +110,6 @@ chmod +x "$root/kvasir"
 
 echo "Compressing $(du -sm "$root" | cut -f1) MB ..."
 mkdir -p "$(dirname "$output")"
-tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner -cf - kvasir | xz -T0 "-${KVASIR_XZ_LEVEL:-6}" >"$output"
+tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner -cf - kvasir |
+    xz -T0 --x86 "--lzma2=preset=${KVASIR_XZ_LEVEL:-6},dict=64MiB" >"$output"
 echo "$output: $(du -m "$output" | cut -f1) MB"

@@ -48,6 +48,7 @@ public final class StandInRunner implements ModelRunner {
     }
 
     /** What a step came to that is not finished: the first choice of each work, by index. */
+    @SuppressWarnings("ArrayRecordComponent") // Read once, never compared.
     private record Begun(Step step, int[] tokens) {}
 
     @Override
@@ -83,7 +84,7 @@ public final class StandInRunner implements ModelRunner {
 
     @Override
     public void finish(Step step) {
-        if (ahead && begun.remove().step() != step) {
+        if (ahead && !begun.remove().step().equals(step)) {
             throw new IllegalStateException("steps are finished in another order than they were begun");
         }
     }

@@ -6,7 +6,8 @@ import dev.kvasir.worker.kernel.KvStorage;
 import java.lang.foreign.MemorySegment;
 
 /** KV blocks in device memory; one more than there are, which rows that stand for nothing write to. */
-record CudaKvStorage(KvLayout layout, int blockCount, long address, Gpu gpu, BlockStaging staging) implements KvStorage {
+record CudaKvStorage(KvLayout layout, int blockCount, long address, Gpu gpu, BlockStaging staging)
+        implements KvStorage {
     static long byteSize(KvLayout layout, int blockCount) {
         return layout.bytesPerBlock() * (blockCount + 1);
     }
