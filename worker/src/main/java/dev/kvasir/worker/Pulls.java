@@ -15,13 +15,18 @@ import dev.kvasir.worker.engine.Puller;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Pulls blocks of prompts from other members into host memory, where that is expected to be faster than computing them. */
+/**
+ * Pulls blocks of prompts from other members into host memory, where that is expected to be faster than computing them.
+ * Sequences that lack the same blocks wait for one pull.
+ */
 final class Pulls implements Puller {
     private static final Logger LOG = LoggerFactory.getLogger(Pulls.class);
     private static final double PATIENCE = 3;
@@ -33,6 +38,7 @@ final class Pulls implements Puller {
     private final SharingConfig config;
     private final PullEstimate estimate = new PullEstimate();
     private final AtomicInteger underWay = new AtomicInteger();
+    private final Map<BlockHash, UnderWay> byFirstBlock = new ConcurrentHashMap<>();
     private final AtomicLong done = new AtomicLong();
     private final AtomicLong failed = new AtomicLong();
     private final AtomicLong notWorth = new AtomicLong();
@@ -56,10 +62,17 @@ final class Pulls implements Puller {
                 .filter(candidate -> candidate.blocks() > need.have())
                 .max(Comparator.comparingInt(KvSource::blocks))
                 .orElse(null);
-        if (source == null || underWay.get() >= config.transfersMax()) {
+        if (source == null) {
             return null;
         }
         var hashes = need.chain().subList(need.have(), Math.min(need.chain().size(), source.blocks()));
+        var same = byFirstBlock.get(hashes.getFirst());
+        if (same != null && same.brings(hashes)) {
+            return same.joined();
+        }
+        if (underWay.get() >= config.transfersMax()) {
+            return null;
+        }
         long tokens = (long) hashes.size() * need.blockSize();
         synchronized (estimate) {
             if (!estimate.isWorth(
@@ -74,8 +87,9 @@ final class Pulls implements Puller {
         }
         underWay.incrementAndGet();
         var pull = new UnderWay(source, hashes, timeout(tokens + need.tokensAhead(), need.tokensPerSecond()));
+        byFirstBlock.put(hashes.getFirst(), pull);
         Thread.ofVirtual().name("kvasir-pull").start(pull::begin);
-        return pull;
+        return pull.joined();
     }
 
     /** A pull that takes much longer than computing would is given up. */
@@ -87,13 +101,15 @@ final class Pulls implements Puller {
         return Duration.ofMillis(Math.min(config.pullTimeout().toMillis(), Math.max(millis, PATIENCE_MILLIS_MIN)));
     }
 
-    private final class UnderWay implements Pull {
+    /** A pull, and the sequences that wait for it: those are of the engine's thread. */
+    private final class UnderWay {
         private final KvSource source;
         private final List<BlockHash> hashes;
         private final Duration timeout;
         private volatile boolean over;
         private volatile boolean unwanted;
         private volatile @Nullable Transfer transfer;
+        private int waiting;
 
         UnderWay(KvSource source, List<BlockHash> hashes, Duration timeout) {
             this.source = source;
@@ -145,6 +161,7 @@ final class Pulls implements Puller {
 
         private void end() {
             over = true;
+            byFirstBlock.remove(hashes.getFirst(), this);
             underWay.decrementAndGet();
             var waiting = engine;
             if (waiting != null) {
@@ -152,17 +169,40 @@ final class Pulls implements Puller {
             }
         }
 
-        @Override
-        public boolean isDone() {
-            return over;
+        /** Whether it was asked for all of these, which begin with its own first. */
+        boolean brings(List<BlockHash> wanted) {
+            return !unwanted
+                    && wanted.size() <= hashes.size()
+                    && hashes.get(wanted.size() - 1).equals(wanted.getLast());
         }
 
-        @Override
-        public void giveUp() {
-            unwanted = true;
-            var of = transfer;
-            if (of != null) {
-                of.giveUp();
+        Pull joined() {
+            waiting++;
+            return new Pull() {
+                private boolean left;
+
+                @Override
+                public boolean isDone() {
+                    return over;
+                }
+
+                @Override
+                public void giveUp() {
+                    if (!left) {
+                        left = true;
+                        left();
+                    }
+                }
+            };
+        }
+
+        private void left() {
+            if (--waiting == 0) {
+                unwanted = true;
+                var of = transfer;
+                if (of != null) {
+                    of.giveUp();
+                }
             }
         }
     }
