@@ -1,8 +1,11 @@
 package dev.kvasir.chaos;
 
+import dev.kvasir.chaos.process.ProcessChaos;
 import dev.kvasir.chaos.simulation.Simulation;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -16,18 +19,20 @@ import picocli.CommandLine.Spec;
         name = "chaos",
         description = {
             "Breaks clusters on purpose: status 0 if every promise held.",
-            "Simulates whole clusters in one thread under seeded faults."
+            "Simulates whole clusters in one thread under seeded faults; with --minutes, starts real processes and breaks those."
         },
         sortOptions = false,
         footerHeading = "%nExamples:%n",
         footer = {
             "  kvasir chaos --seeds 10000        ten thousand clusters, each with its own faults",
-            "  kvasir chaos --seed 42 --trace    one of them again, with everything that happened"
+            "  kvasir chaos --seed 42 --trace    one of them again, with everything that happened",
+            "  kvasir chaos --minutes 5          real processes under load: killed, stopped, restarted, cut off"
         })
 public final class ChaosCommand implements Callable<Integer> {
     private static final long DEFAULT_SEEDS = 1000;
     private static final int FAILURES_MAX = 5;
     private static final int PROGRESS_EVERY = 1000;
+    private static final int MINUTES_MAX = 24 * 60;
 
     @Spec
     private CommandSpec spec;
@@ -51,8 +56,23 @@ public final class ChaosCommand implements Callable<Integer> {
     @Option(names = "--trace", description = "Print everything that happened; with one seed.")
     private boolean trace;
 
+    @Option(
+            names = "--minutes",
+            paramLabel = "N",
+            description = "Break real processes for so long, instead of simulating; --seed says how.")
+    private @Nullable Double minutes;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            description = "With --minutes: folder for report and logs (default: a new one in .kvasir/chaos).")
+    private @Nullable Path out;
+
     @Override
-    public Integer call() {
+    public Integer call() throws IOException, InterruptedException {
+        if (minutes != null) {
+            return breakProcesses(minutes);
+        }
         long first = seed == null ? 0 : seed;
         long count = seeds != null ? seeds : seed == null ? DEFAULT_SEEDS : 1;
         if (count < 1) {
@@ -62,6 +82,21 @@ public final class ChaosCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--trace needs one --seed");
         }
         return simulate(first, count, spec.commandLine().getOut());
+    }
+
+    private int breakProcesses(double forMinutes) throws IOException, InterruptedException {
+        if (forMinutes <= 0 || forMinutes > MINUTES_MAX || seeds != null || trace) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--minutes is %s but must be in (0, %d], without --seeds and --trace"
+                            .formatted(forMinutes, MINUTES_MAX));
+        }
+        var folder = out == null
+                ? home.resolve(".kvasir").resolve("chaos").resolve(Long.toString(System.currentTimeMillis()))
+                : out;
+        var chaos = new ProcessChaos(
+                seed == null ? 0 : seed, folder, spec.commandLine().getOut());
+        return chaos.run(Duration.ofSeconds(Math.round(60 * forMinutes))) ? 0 : 1;
     }
 
     private int simulate(long first, long count, PrintWriter out) {

@@ -9,15 +9,20 @@ import java.util.List;
  *
  * @param host address that other members reach this one at
  * @param port 0 for any free one
+ * @param bindHost address to listen on, where that is another; empty for {@code host}
+ * @param bindPort port to listen on, where that is another; 0 for {@code port}
  * @param join members to join, as host:port; none forms a cluster of its own
  * @param joinTimeout after which a member that could not join gives up
  * @param lease how long routers and workers may be silent towards each other
  */
-public record ClusterConfig(String host, int port, List<String> join, Duration joinTimeout, Duration lease) {
+public record ClusterConfig(
+        String host, int port, String bindHost, int bindPort, List<String> join, Duration joinTimeout, Duration lease) {
     public ClusterConfig {
         join = List.copyOf(join);
         check("host", host, !host.isBlank(), "a host name or address");
         check("port", port, port >= 0 && port <= 65535, "0..65535");
+        check("bind-port", bindPort, bindPort >= 0 && bindPort <= 65535, "0..65535");
+        check("bind-port", bindPort, bindPort == 0 || port > 0, "0 where kvasir.cluster.port is 0");
         for (var member : join) {
             check("join", "'" + member + "'", isMember(member), "host:port with a port in 1..65535");
         }
@@ -29,9 +34,16 @@ public record ClusterConfig(String host, int port, List<String> join, Duration j
         return new ClusterConfig(
                 section.getString("host"),
                 section.getInt("port"),
+                section.getString("bind-host").strip(),
+                section.getInt("bind-port"),
                 Settings.words(section, "join"),
                 section.getDuration("join-timeout"),
                 section.getDuration("lease"));
+    }
+
+    /** Address that this member listens on. */
+    public String listenHost() {
+        return bindHost.isEmpty() ? host : bindHost;
     }
 
     private static boolean isMember(String text) {

@@ -32,7 +32,11 @@ final class ClusterMember {
             return ActorSystem.create(Behaviors.empty(), SYSTEM, pekko(config));
         } catch (RemoteTransportException e) {
             throw new CommandException(
-                    "cannot listen on kvasir.cluster %s:%d: %s".formatted(cluster.host(), cluster.port(), reason(e)),
+                    "cannot listen on kvasir.cluster %s:%d: %s"
+                            .formatted(
+                                    cluster.listenHost(),
+                                    cluster.bindPort() == 0 ? cluster.port() : cluster.bindPort(),
+                                    reason(e)),
                     e);
         }
     }
@@ -47,6 +51,10 @@ final class ClusterMember {
                 .withFallback(ConfigFactory.empty()
                         .withValue("pekko.remote.artery.canonical.hostname", value(cluster.host()))
                         .withValue("pekko.remote.artery.canonical.port", value(cluster.port()))
+                        .withValue("pekko.remote.artery.bind.hostname", value(cluster.bindHost()))
+                        .withValue(
+                                "pekko.remote.artery.bind.port",
+                                value(cluster.bindPort() == 0 ? "" : cluster.bindPort()))
                         .withValue("pekko.cluster.roles", value(roles))
                         .withValue(
                                 "pekko.coordinated-shutdown.phases.before-service-unbind.timeout",

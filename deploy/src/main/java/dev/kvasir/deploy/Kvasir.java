@@ -87,7 +87,7 @@ public final class Kvasir implements Callable<Integer> {
         line.setParameterExceptionHandler((failure, _) -> wrongUsage(failure));
         line.setExecutionStrategy(parsed -> {
             main.configureLogging(
-                    parsed.hasSubcommand() && parsed.subcommand().commandSpec().userObject() instanceof ServeCommand);
+                    parsed.hasSubcommand() ? parsed.subcommand().commandSpec().userObject() : main);
             return new CommandLine.RunLast().execute(parsed);
         });
         return line;
@@ -108,12 +108,19 @@ public final class Kvasir implements Callable<Integer> {
         throw new ParameterException(spec.commandLine(), "Which command?");
     }
 
-    /** Only a server tells how it fares; commands with a model of their own speak up when something is wrong. */
-    private void configureLogging(boolean server) {
+    /**
+     * Only a server tells how it fares; commands with a model of their own speak up when something is wrong. In simulated
+     * clusters something is always wrong, and what comes of it is told by the command.
+     */
+    private void configureLogging(Object command) {
         // Libraries that log by java.util.logging: its root logger is never collected, so the level stays.
         Logger.getLogger("").setLevel(verbose ? java.util.logging.Level.INFO : java.util.logging.Level.WARNING);
         if (LoggerFactory.getILoggerFactory() instanceof LoggerContext loggers) {
-            var usual = server ? Level.INFO : Level.WARN;
+            var usual = switch (command) {
+                case ServeCommand _ -> Level.INFO;
+                case ChaosCommand _ -> Level.ERROR;
+                default -> Level.WARN;
+            };
             loggers.getLogger("dev.kvasir").setLevel(verbose ? Level.DEBUG : usual);
             loggers.getLogger("org.apache.pekko").setLevel(verbose ? Level.INFO : Level.WARN);
         }

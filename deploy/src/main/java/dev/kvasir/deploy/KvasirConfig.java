@@ -3,6 +3,7 @@ package dev.kvasir.deploy;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import dev.kvasir.kvstore.KvStoreConfig;
+import dev.kvasir.kvstore.transfer.TransferSettings;
 import dev.kvasir.router.MigrationConfig;
 import dev.kvasir.router.RouterConfig;
 import dev.kvasir.worker.SharingConfig;
@@ -119,9 +120,17 @@ public record KvasirConfig(
         return message;
     }
 
-    /** Bound of a drain: the router's, then the worker's, and some time around them. */
+    /** Bound of a drain: the router's, then the worker's with the hand-over of its blocks, and some time around them. */
     Duration drainTimeoutMax() {
-        return router.drainTimeout().multipliedBy(2).plusSeconds(5);
+        return router.drainTimeout()
+                .multipliedBy(2)
+                .plus(sharing.handOverTimeout())
+                .plusSeconds(10);
+    }
+
+    /** Where the KV transfer services of this member are. */
+    TransferSettings transferSettings() {
+        return new TransferSettings(cluster.listenHost(), cluster.host());
     }
 
     /** Whether this process has the role. */

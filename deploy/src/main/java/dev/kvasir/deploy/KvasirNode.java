@@ -84,7 +84,7 @@ public final class KvasirNode implements AutoCloseable {
                 classic.provider().getDefaultAddress().toString(),
                 classic.uid(),
                 system.startTime(),
-                config.cluster().host(),
+                config.transferSettings(),
                 config.dataDir().resolve("kv"));
     }
 

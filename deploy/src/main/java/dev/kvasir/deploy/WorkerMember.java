@@ -38,6 +38,7 @@ final class WorkerMember {
     private final WorkerProtocol.Description description;
     private final CountDownLatch stopped;
     private final Duration drainTimeout;
+    private final Duration handOver;
     private volatile boolean draining;
 
     private WorkerMember(
@@ -49,6 +50,7 @@ final class WorkerMember {
         this.description = model.description();
         this.stopped = new CountDownLatch(1);
         this.drainTimeout = config.router().drainTimeout();
+        this.handOver = config.sharing().handOverTimeout();
         this.actor = system.systemActorOf(
                 Worker.create(
                         () -> model,
@@ -59,7 +61,7 @@ final class WorkerMember {
                                 shards,
                                 config.kvstore().indexShards(),
                                 system.startTime(),
-                                config.cluster().host(),
+                                config.transferSettings(),
                                 registry))),
                 "kvasir-worker",
                 Props.empty());
@@ -160,8 +162,9 @@ final class WorkerMember {
     void drain() throws InterruptedException {
         draining = true;
         actor.tell(new WorkerProtocol.Drain(drainTimeout.toMillis()));
-        if (!stopped.await(drainTimeout.plus(MOVING).toMillis(), TimeUnit.MILLISECONDS)) {
-            LOG.warn("Requests are still running {} s after they were given back", MOVING.toSeconds());
+        var patience = drainTimeout.plus(MOVING).plus(handOver);
+        if (!stopped.await(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+            LOG.warn("The worker is still at work {} s after it was to drain", patience.toSeconds());
         }
     }
 }

@@ -37,6 +37,7 @@ final class KvasirConfigTest {
         assertThat(config.dataDir()).isEqualTo(Path.of("/opt/kvasir/.kvasir/data"));
         assertThat(config.roles()).containsExactlyInAnyOrder(Role.ROUTER, Role.WORKER, Role.KVSTORE);
         assertThat(config.cluster().port()).isZero();
+        assertThat(config.cluster().listenHost()).isEqualTo(config.cluster().host());
         assertThat(config.cluster().join()).isEmpty();
         assertThat(config.router().host()).isEqualTo("127.0.0.1");
         assertThat(config.router().httpPort()).isEqualTo(8000);
@@ -54,7 +55,7 @@ final class KvasirConfigTest {
                         kvasir {
                           home = /srv/kvasir, model = /models/m, served-model-name = tiny, roles = [worker], data-dir = /data
                           warm-up-timeout = 3 s
-                          cluster { host = 10.0.0.7, port = 7355, join = ["a:7355", "b:7356"], join-timeout = 9 s }
+                          cluster { host = 10.0.0.7, port = 7355, bind-host = 0.0.0.0, bind-port = 17355, join = ["a:7355", "b:7356"], join-timeout = 9 s }
                           worker { block-size = 32, max-num-seqs = 3, kv-cache-dtype = f32, seed = 5, deterministic = false }
                           router { host = 0.0.0.0, http-port = 1, grpc-port = 2, drain-timeout = 4 s, message-bytes-max = 1 MiB }
                         }
@@ -67,6 +68,9 @@ final class KvasirConfigTest {
         assertThat(config.warmUpTimeout()).isEqualTo(Duration.ofSeconds(3));
         assertThat(config.cluster().host()).isEqualTo("10.0.0.7");
         assertThat(config.cluster().port()).isEqualTo(7355);
+        assertThat(config.cluster().bindHost()).isEqualTo("0.0.0.0");
+        assertThat(config.cluster().bindPort()).isEqualTo(17355);
+        assertThat(config.cluster().listenHost()).isEqualTo("0.0.0.0");
         assertThat(config.cluster().join()).containsExactly("a:7355", "b:7356");
         assertThat(config.cluster().joinTimeout()).isEqualTo(Duration.ofSeconds(9));
         assertThat(config.worker().blockSize()).isEqualTo(32);
@@ -108,6 +112,8 @@ final class KvasirConfigTest {
                 "kvasir.worker.kv-cache-dtype = int3 | kvasir.worker.kv-cache-dtype is int3 but must be one of",
                 "kvasir.worker.device = tpu | kvasir.worker.device is tpu",
                 "kvasir.cluster.port = -1 | kvasir.cluster.port is -1 but must be 0..65535",
+                "kvasir.cluster.bind-port = 7355 | kvasir.cluster.bind-port is 7355 but must be 0 where kvasir.cluster.port is 0",
+                "kvasir.cluster.bind-port = 65536 | kvasir.cluster.bind-port is 65536 but must be 0..65535",
                 "kvasir.cluster.join = [nowhere] | kvasir.cluster.join is 'nowhere' but must be host:port",
                 "kvasir.cluster.join = [\"a:0\"] | kvasir.cluster.join is 'a:0'",
                 "kvasir.roles = [] | kvasir.roles is empty",

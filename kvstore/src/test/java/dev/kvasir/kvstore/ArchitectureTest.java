@@ -24,6 +24,7 @@ class ArchitectureTest {
                         "java.lang",
                         "java.lang.invoke",
                         "java.lang.runtime",
+                        "java.lang.foreign",
                         "java.nio..",
                         "java.security",
                         "java.util",

@@ -11,13 +11,13 @@ import dev.kvasir.kvstore.transfer.TransferServer;
 import dev.kvasir.kvstore.transfer.TransferService;
 import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.worker.engine.CopyShare;
 import dev.kvasir.worker.engine.Engine;
 import dev.kvasir.worker.engine.EngineCore;
 import dev.kvasir.worker.engine.Keeping;
 import dev.kvasir.worker.engine.Puller;
 import dev.kvasir.worker.engine.SharedBlocks;
 import dev.kvasir.worker.kernel.KvLayout;
-import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -67,11 +67,16 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
                     Math.toIntExact(blockBytes));
             var opened = open(format, description);
             exchange = opened;
-            holder = holder(description, sharing.host() + ":" + opened.server.port());
+            holder = holder(description, sharing.transfer().address(opened.server.port()));
             opened.offers.from(holder);
             var keeping = new Keeping(Math.ceilDiv(sharing.config().longTokens(), description.blockSize()));
             blocks = new SharedBlocks(
-                    this::wake, opened.tier, keeping, RESTORED_BYTES_PER_STEP, opened.offers.of(sharing.config()));
+                    this::wake,
+                    opened.tier,
+                    keeping,
+                    new CopyShare(System::nanoTime),
+                    RESTORED_BYTES_PER_STEP,
+                    opened.offers.of(sharing.config()));
             SharingMetrics.register(
                     sharing.registry(), description.model(), blocks, opened.tier, opened.pulls, opened.offers);
         }
@@ -83,7 +88,7 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
         var host = new WorkerBlocks(description.incarnation(), tier);
         var client = new TransferClient(TransferServer::connect, config.transfersMax());
         var service = new TransferService(host, Optional.empty(), config.transfersMax());
-        var server = TransferServer.start(sharing.host(), config.transferPort(), service);
+        var server = TransferServer.start(sharing.transfer().listenHost(), config.transferPort(), service);
         var stores = new StoreDirectory(description.address());
         var pulls = new Pulls(client, format, tier, config);
         return new Exchange(tier, host, client, server, pulls, new Offers(client, format, stores), stores);
@@ -118,12 +123,16 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
 
     /**
      * Offers all blocks to kvstores of other members, which take what they want; for a worker that is about to go. Completes
-     * with the number of blocks that are kept there, at the latest after {@code timeout}.
+     * with the number of blocks that are kept there, at the latest after the time that settings give it.
      */
-    CompletionStage<Integer> handOver(Duration timeout) {
+    CompletionStage<Integer> handOver() {
         var with = exchange;
         var owner = engine;
-        if (with == null || owner == null || with.stores.stores().isEmpty()) {
+        var timeout = sharing.config().handOverTimeout();
+        if (with == null
+                || owner == null
+                || timeout.isZero()
+                || with.stores.stores().isEmpty()) {
             return CompletableFuture.completedFuture(0);
         }
         return with.offers.handOver(owner, timeout);

@@ -1,6 +1,7 @@
 package dev.kvasir.worker;
 
 import dev.kvasir.kvstore.actor.PrefixCacheShards;
+import dev.kvasir.kvstore.transfer.TransferSettings;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 
 /**
@@ -10,7 +11,7 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
  * @param shards way to the prefix index
  * @param shardsPerPool that all members agree on
  * @param bornMillis when this life of the member began
- * @param host that the KV transfer service listens on and is reached at
+ * @param transfer where the KV transfer service is
  * @param registry gets the metrics; one worker per registry
  */
 public record Sharing(
@@ -18,5 +19,5 @@ public record Sharing(
         PrefixCacheShards shards,
         int shardsPerPool,
         long bornMillis,
-        String host,
+        TransferSettings transfer,
         PrometheusRegistry registry) {}

@@ -17,6 +17,7 @@ import java.util.Map;
  * @param offer which blocks kvstores are offered
  * @param transferPort of the KV transfer service; 0 for a free one
  * @param transfersMax under way at a time, in each direction
+ * @param handOverTimeout longest time in which a worker that leaves gives its blocks to kvstores; 0 for not at all
  */
 public record SharingConfig(
         long memory,
@@ -25,7 +26,8 @@ public record SharingConfig(
         Duration pullTimeout,
         Offer offer,
         int transferPort,
-        int transfersMax) {
+        int transfersMax,
+        Duration handOverTimeout) {
     /** Which blocks kvstores of other members are offered. */
     public enum Offer {
         /** None, but for those of a worker that drains. */
@@ -44,7 +46,8 @@ public record SharingConfig(
             Map.entry("pull-timeout", "5 s"),
             Map.entry("offer", "copied"),
             Map.entry("transfer-port", 0),
-            Map.entry("max-transfers", 8)));
+            Map.entry("max-transfers", 8),
+            Map.entry("hand-over-timeout", "10 s")));
 
     public SharingConfig {
         require(memory >= 0 && memory <= 1L << 46, "memory", memory, "between 0 and 64 TiB");
@@ -56,6 +59,11 @@ public record SharingConfig(
                 "between 10 ms and 10 minutes");
         require(transferPort >= 0 && transferPort <= 65_535, "transfer-port", transferPort, "in [0, 65535]");
         require(transfersMax >= 1 && transfersMax <= 1024, "max-transfers", transfersMax, "in [1, 1024]");
+        require(
+                !handOverTimeout.isNegative() && handOverTimeout.toMinutes() < 10,
+                "hand-over-timeout",
+                handOverTimeout.toMillis() + " ms",
+                "between 0 ms and 10 minutes");
     }
 
     /** Settings with every default. */
@@ -73,7 +81,8 @@ public record SharingConfig(
                 config.getDuration("pull-timeout"),
                 offer(config.getString("offer")),
                 config.getInt("transfer-port"),
-                config.getInt("max-transfers"));
+                config.getInt("max-transfers"),
+                config.getDuration("hand-over-timeout"));
     }
 
     private static Offer offer(String word) {

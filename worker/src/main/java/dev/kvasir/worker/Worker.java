@@ -45,7 +45,6 @@ import org.apache.pekko.actor.typed.receptionist.Receptionist;
  */
 public final class Worker {
     private static final Duration REPORT_EVERY = Duration.ofMillis(50);
-    private static final Duration HAND_OVER_MAX = Duration.ofSeconds(20);
     private static final int STASH_MAX = 256;
     private static final long HAND_BACK_MAX_MILLIS = Duration.ofDays(1).toMillis();
 
@@ -286,8 +285,7 @@ public final class Worker {
             return Behaviors.stopped();
         }
         context.pipeToSelf(
-                s.plane().get().handOver(HAND_OVER_MAX),
-                (blocks, failure) -> new HandedOver(failure == null ? blocks : 0));
+                s.plane().get().handOver(), (blocks, failure) -> new HandedOver(failure == null ? blocks : 0));
         return otherwise;
     }
 

@@ -8,6 +8,7 @@ import dev.kvasir.kvstore.tier.BlockFile;
 import dev.kvasir.kvstore.transfer.TransferClient;
 import dev.kvasir.kvstore.transfer.TransferServer;
 import dev.kvasir.kvstore.transfer.TransferService;
+import dev.kvasir.kvstore.transfer.TransferSettings;
 import dev.kvasir.protocol.PrefixCacheProtocol;
 import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.protocol.PrefixCacheProtocol.Introduce;
@@ -48,10 +49,10 @@ public final class KvStore {
      *
      * @param address host:port of the member
      * @param bornMillis when this life of it began
-     * @param host that its transfer service listens on and is reached at
+     * @param transfer where its transfer service is
      * @param folder for files of the disk tier
      */
-    public record Place(String address, long incarnation, long bornMillis, String host, Path folder) {}
+    public record Place(String address, long incarnation, long bornMillis, TransferSettings transfer, Path folder) {}
 
     private final ActorContext<Message> context;
     private final KvStoreConfig config;
@@ -82,9 +83,12 @@ public final class KvStore {
                 pool -> self.tell(new Removed(pool)));
         this.client = new TransferClient(TransferServer::connect, config.transfersMax());
         var service = new TransferService(store, Optional.of(client), config.transfersMax());
-        this.server = TransferServer.start(place.host(), config.transferPort(), service);
+        this.server = TransferServer.start(place.transfer().listenHost(), config.transferPort(), service);
         this.holder = Holder.ofStore(
-                place.address(), place.incarnation(), place.bornMillis(), place.host() + ":" + server.port());
+                place.address(),
+                place.incarnation(),
+                place.bornMillis(),
+                place.transfer().address(server.port()));
         KvStoreMetrics.register(registry, store);
         store.openFromDisk();
     }

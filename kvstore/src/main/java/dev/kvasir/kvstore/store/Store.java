@@ -5,11 +5,8 @@ import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.tier.BlockFile;
 import dev.kvasir.kvstore.tier.BlockFormat;
 import dev.kvasir.kvstore.tier.DiskTier;
-import dev.kvasir.kvstore.tier.FrameHeader;
 import dev.kvasir.kvstore.tier.MemoryTier;
 import dev.kvasir.kvstore.transfer.BlockHost;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,19 +15,15 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * All blocks of a kvstore. Each format of blocks has a pool; the first has all memory, and when another appears (a new model
  * is rolled out) the one that was asked for least recently goes. Thread-safe.
  */
 final class Store implements BlockHost, AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(Store.class);
-
     private final long incarnation;
     private final KvStoreConfig config;
-    private final Path folder;
+    private final DiskFiles files;
     private final BlockFile.Opener opener;
     private final LongSupplier clock;
     private final Consumer<Pool> added;
@@ -55,7 +48,7 @@ final class Store implements BlockHost, AutoCloseable {
             Consumer<Pool> removed) {
         this.incarnation = incarnation;
         this.config = config;
-        this.folder = folder;
+        this.files = new DiskFiles(folder, config.disk());
         this.opener = opener;
         this.clock = clock;
         this.added = added;
@@ -79,10 +72,10 @@ final class Store implements BlockHost, AutoCloseable {
         return pool == null ? null : pool.memory();
     }
 
-    /** Takes up what an earlier life has left on disk. */
+    /** Takes up what an earlier life has left on disk of the model that was served last. */
     void openFromDisk() {
         if (config.disk() > 0) {
-            DiskTier.formats(folder).stream().findFirst().ifPresent(this::open);
+            files.formats().stream().findFirst().ifPresent(this::open);
         }
     }
 
@@ -108,23 +101,11 @@ final class Store implements BlockHost, AutoCloseable {
         if (config.disk() == 0) {
             return Optional.empty();
         }
-        deleteOthers("blocks-%08x.kv".formatted(FrameHeader.digest(format)));
         var limits = new DiskTier.Limits(
-                config.disk(), config.diskSlow().toNanos(), config.diskRetry().toNanos());
-        return Optional.of(new DiskTier(format, folder, opener, limits, clock, listener));
-    }
-
-    /** The disk's bound is for one format: files of another go. */
-    private void deleteOthers(String keep) {
-        try (var files = Files.newDirectoryStream(folder, "blocks-*.kv")) {
-            for (var file : files) {
-                if (!file.getFileName().toString().equals(keep)) {
-                    Files.delete(file);
-                }
-            }
-        } catch (IOException e) {
-            LOG.debug("No files of other models in {}", folder, e);
-        }
+                files.makeRoom(format),
+                config.diskSlow().toNanos(),
+                config.diskRetry().toNanos());
+        return Optional.of(new DiskTier(format, files.folder(format), opener, limits, clock, listener));
     }
 
     @Override

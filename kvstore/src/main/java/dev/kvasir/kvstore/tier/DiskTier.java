@@ -6,7 +6,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.DirectoryIteratorException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -50,6 +49,9 @@ public final class DiskTier implements AutoCloseable {
      * @param pauseNanos after which a disk that was switched off is tried again, the first time
      */
     public record Limits(long bytesMax, long slow, long pauseNanos) {}
+
+    /** Names of the files. */
+    public static final String FILES = "blocks-*.kv";
 
     private static final Logger LOG = LoggerFactory.getLogger(DiskTier.class);
     private static final int PAGE = 4096;
@@ -113,13 +115,13 @@ public final class DiskTier implements AutoCloseable {
             LongSupplier clock,
             Listener listener) {
         this.format = format;
-        this.path = folder.resolve("blocks-%08x.kv".formatted(FrameHeader.digest(format)));
+        this.path = file(folder, format);
         this.opener = opener;
         this.clock = clock;
         this.listener = listener;
         this.limits = limits;
         this.stride = Math.ceilDiv(FrameHeader.BYTES + format.blockBytes(), PAGE) * PAGE;
-        this.slots = (int) Math.min((limits.bytesMax() - PAGE) / stride, Integer.MAX_VALUE);
+        this.slots = Math.clamp((limits.bytesMax() - PAGE) / stride, 0, Integer.MAX_VALUE);
         this.health = new DiskHealth(limits.slow(), limits.pauseNanos());
         this.writes = new ArrayBlockingQueue<>(Math.clamp(BYTES_WAITING_MAX / stride, 1, WRITES_WAITING_MAX));
         this.writer = Thread.ofPlatform().name("kvasir-disk").daemon().start(this::writeAll);
@@ -186,17 +188,14 @@ public final class DiskTier implements AutoCloseable {
         return title.position(0);
     }
 
-    /** Formats of the files in a folder, as far as their titles can be read. */
-    public static List<BlockFormat> formats(Path folder) {
-        var formats = new ArrayList<BlockFormat>();
-        try (var files = Files.newDirectoryStream(folder, "blocks-*.kv")) {
-            for (var path : files) {
-                readTitle(path).flatMap(DiskTier::formatOf).ifPresent(formats::add);
-            }
-        } catch (IOException | DirectoryIteratorException e) {
-            LOG.debug("No files of blocks in {}", folder, e);
-        }
-        return formats;
+    /** The file of a format in a folder. */
+    public static Path file(Path folder, BlockFormat format) {
+        return folder.resolve("blocks-%08x.kv".formatted(FrameHeader.digest(format)));
+    }
+
+    /** The format of a file, as far as its title can be read. */
+    public static Optional<BlockFormat> format(Path path) {
+        return readTitle(path).flatMap(DiskTier::formatOf);
     }
 
     private static Optional<ByteBuffer> readTitle(Path path) {

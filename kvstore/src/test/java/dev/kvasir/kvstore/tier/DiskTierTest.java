@@ -182,8 +182,7 @@ class DiskTierTest {
             }
             assertThat(tier.rejected()).isZero();
         }
-        assertThat(DiskTier.formats(folder)).containsExactly(Blocks.FORMAT);
-        assertThat(DiskTier.formats(folder.resolve("nowhere"))).isEmpty();
+        assertThat(DiskTier.format(DiskTier.file(folder, Blocks.FORMAT))).contains(Blocks.FORMAT);
     }
 
     @Test

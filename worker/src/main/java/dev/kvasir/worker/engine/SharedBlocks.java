@@ -63,6 +63,7 @@ public final class SharedBlocks implements BlockListener {
     private final Offering offering;
     private final @Nullable MemoryTier tier;
     private final Keeping keeping;
+    private final CopyShare share;
     private final long bytesPerStep;
     private final ArrayBlockingQueue<BlockNews> hostNews = new ArrayBlockingQueue<>(HOST_NEWS_MAX);
     private final AtomicBoolean hostNewsLost = new AtomicBoolean();
@@ -76,7 +77,7 @@ public final class SharedBlocks implements BlockListener {
 
     /** Tells of blocks and keeps no copies; {@code wake} tells a publisher to poll and must not block. */
     public SharedBlocks(Runnable wake) {
-        this(wake, null, new Keeping(Integer.MAX_VALUE), Long.MAX_VALUE, Offering.NONE);
+        this(wake, null, new Keeping(Integer.MAX_VALUE), new CopyShare(() -> 0), Long.MAX_VALUE, Offering.NONE);
     }
 
     /**
@@ -84,15 +85,22 @@ public final class SharedBlocks implements BlockListener {
      *
      * @param wake tells a publisher to poll; called by the engine's thread, must not block
      * @param tier for copies, of the runner's block size; its listener is set here
+     * @param share of the engine's time for copies that nobody has asked for
      * @param offering told of blocks that others may keep
      * @param bytesPerStep about so much is brought back in one step, so that running sequences go on
      */
     public SharedBlocks(
-            Runnable wake, @Nullable MemoryTier tier, Keeping keeping, long bytesPerStep, Offering offering) {
+            Runnable wake,
+            @Nullable MemoryTier tier,
+            Keeping keeping,
+            CopyShare share,
+            long bytesPerStep,
+            Offering offering) {
         this.feed = new BlockFeed(BATCHES_MAX, this::all, wake);
         this.tier = tier;
         this.offering = offering;
         this.keeping = keeping;
+        this.share = share;
         this.bytesPerStep = bytesPerStep;
         if (tier != null) {
             tier.listen(new HostListener());
@@ -153,10 +161,21 @@ public final class SharedBlocks implements BlockListener {
         if (tier == null || tier.touch(hash) || (keepBudget <= 0 && !draining)) {
             return;
         }
-        if (keeping.isWorth(known.uses(block), known.depth(block), tier.hasFollower(hash), draining)) {
-            keepBudget -= tier.format().blockBytes();
-            copyOut(block, tier);
+        switch (keeping.worth(known.uses(block), known.depth(block), tier.hasFollower(hash), draining)) {
+            case NO -> {}
+            case WANTED -> keep(block, tier);
+            case NEEDED -> share.pay(() -> keep(block, tier));
+            case PERHAPS -> {
+                if (share.allows()) {
+                    share.pay(() -> keep(block, tier));
+                }
+            }
         }
+    }
+
+    private void keep(int block, MemoryTier to) {
+        keepBudget -= to.format().blockBytes();
+        copyOut(block, to);
     }
 
     private boolean copyOut(int block, MemoryTier to) {

@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -48,7 +49,12 @@ class SharedBlocksTest {
     }
 
     private SharedBlocks shared(int longBlocks, long bytesPerStep) {
-        return new SharedBlocks(() -> {}, tier, new Keeping(longBlocks), bytesPerStep, SharedBlocks.Offering.NONE);
+        return shared(longBlocks, bytesPerStep, new CopyShare(() -> 0));
+    }
+
+    private SharedBlocks shared(int longBlocks, long bytesPerStep, CopyShare share) {
+        return new SharedBlocks(
+                () -> {}, tier, new Keeping(longBlocks), share, bytesPerStep, SharedBlocks.Offering.NONE);
     }
 
     private static int[] prompt(int number) {
@@ -101,6 +107,27 @@ class SharedBlocksTest {
             cachedTokens(core, number);
         }
         assertThat(cachedTokens(core, 5)).isEqualTo(96);
+    }
+
+    @Test
+    void longPromptsThatNobodyCameBackToGetASmallShareOfTheTime() {
+        var clock = new AtomicLong();
+        // Each look at the clock takes a microsecond, and so does a copy; what is saved up is enough for one chain.
+        var share = new CopyShare(0.001, 2_000, () -> clock.addAndGet(1_000));
+        var core = core(shared(1, Long.MAX_VALUE, share), Puller.NONE);
+        for (int number = 0; number < 6; number++) {
+            cachedTokens(core, number);
+        }
+        int begun = tier.size();
+        assertThat(begun).isBetween(1, 30);
+        assertThat(tier.blocks().getFirst().depth())
+                .as("what was begun is finished")
+                .isZero();
+        clock.addAndGet(100_000_000);
+        for (int number = 10; number < 14; number++) {
+            cachedTokens(core, number);
+        }
+        assertThat(tier.size()).isGreaterThan(begun);
     }
 
     @Test

@@ -1,0 +1,126 @@
+package dev.kvasir.chaos.process;
+
+import dev.kvasir.chaos.process.Load.Done;
+import dev.kvasir.chaos.process.Load.Kind;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * What a run showed.
+ *
+ * @param seed that replays its faults
+ * @param seconds of load
+ * @param calmProbeMillis slowest probe before the first fault
+ * @param faults each with what clients saw meanwhile
+ * @param errors lines of members' logs
+ */
+record Findings(
+        long seed,
+        double seconds,
+        long calmProbeMillis,
+        int asked,
+        int answered,
+        int refused,
+        int excused,
+        List<Seen> faults,
+        List<String> violations,
+        List<String> errors) {
+    /**
+     * A fault and what clients saw of it.
+     *
+     * @param secondsIn when it struck
+     * @param wholeMillis until all members knew each other again
+     * @param probeMillis slowest probe that began meanwhile
+     * @param streamMillis slowest stream that was under way when it struck, or began meanwhile
+     */
+    record Seen(String what, String kind, double secondsIn, long wholeMillis, long probeMillis, long streamMillis) {}
+
+    /** Sums over faults of a kind. */
+    record OfKind(int count, long probeMillis, long wholeMillis) {}
+
+    static Findings of(long seed, Load load, Timeline timeline, List<String> errors) {
+        var done = load.done();
+        var events = timeline.events();
+        long firstFault = events.isEmpty() ? Long.MAX_VALUE : events.getFirst().atNanos();
+        long calm = done.stream()
+                .filter(one -> one.kind() == Kind.PROBE && one.endedNanos() < firstFault)
+                .mapToLong(Done::millis)
+                .max()
+                .orElse(0);
+        var violations = new ArrayList<>(timeline.violations());
+        var faults = new ArrayList<Seen>();
+        for (var event : events) {
+            long probe = slowest(done, Kind.PROBE, event.atNanos(), event.atNanos(), event.wholeNanos());
+            long stream = slowest(done, Kind.STREAM, Long.MIN_VALUE, event.atNanos(), event.wholeNanos());
+            faults.add(new Seen(
+                    event.what(),
+                    event.kind(),
+                    (event.atNanos() - timeline.beganNanos()) / 1e9,
+                    TimeUnit.NANOSECONDS.toMillis(event.wholeNanos() - event.atNanos()),
+                    probe,
+                    stream));
+            if (event.boundMillis() > 0 && probe > event.boundMillis() + calm) {
+                violations.add(
+                        "P5: after '%s' a new request took %d ms, which is more than %d ms and the %d ms of calm times"
+                                .formatted(event.what(), probe, event.boundMillis(), calm));
+            }
+        }
+        long last = done.stream().mapToLong(Done::endedNanos).max().orElse(timeline.beganNanos());
+        return new Findings(
+                seed,
+                (last - timeline.beganNanos()) / 1e9,
+                calm,
+                load.asked(),
+                done.size(),
+                load.refused(),
+                load.excused(),
+                faults,
+                violations,
+                errors);
+    }
+
+    /** The slowest request of a kind that began after {@code notBefore} and was under way between the two others. */
+    private static long slowest(List<Done> done, Kind kind, long notBefore, long from, long to) {
+        return done.stream()
+                .filter(one -> one.kind() == kind
+                        && one.beganNanos() >= notBefore
+                        && one.beganNanos() <= to
+                        && one.endedNanos() >= from)
+                .mapToLong(Done::millis)
+                .max()
+                .orElse(0);
+    }
+
+    Map<String, OfKind> byKind() {
+        var kinds = new LinkedHashMap<String, OfKind>();
+        for (var fault : faults) {
+            kinds.merge(
+                    fault.kind,
+                    new OfKind(1, fault.probeMillis, fault.wholeMillis),
+                    (a, b) -> new OfKind(
+                            a.count + b.count,
+                            Math.max(a.probeMillis, b.probeMillis),
+                            Math.max(a.wholeMillis, b.wholeMillis)));
+        }
+        return kinds;
+    }
+
+    List<String> lines() {
+        var lines = new ArrayList<String>();
+        lines.add("%-28s %5s %24s %24s"
+                .formatted("fault", "times", "slowest new request, ms", "cluster whole after, ms"));
+        byKind().forEach((kind, sum) ->
+                lines.add("%-28s %5d %24d %24d".formatted(kind, sum.count(), sum.probeMillis(), sum.wholeMillis())));
+        lines.add(
+                "%d faults in %.0f s; %d requests, %d answered, %d refused for lack of room, %d errors of lost routers"
+                        .formatted(faults.size(), seconds, asked, answered, refused, excused));
+        lines.add("slowest new request in calm times: %d ms; %d lines of errors in logs"
+                .formatted(calmProbeMillis, errors.size()));
+        violations.forEach(violation -> lines.add("VIOLATION " + violation));
+        lines.add(violations.isEmpty() ? "Every promise held." : violations.size() + " violations; seed " + seed);
+        return lines;
+    }
+}

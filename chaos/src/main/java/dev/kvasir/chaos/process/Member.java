@@ -1,0 +1,235 @@
+package dev.kvasir.chaos.process;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A member of a cluster in a process of its own, with relays before its ports, so that it keeps its addresses through all of
+ * its lives. Its files, one log for each life among them, lie in a folder.
+ */
+final class Member implements AutoCloseable {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final Duration START_TIMEOUT = Duration.ofMinutes(4);
+    private static final Duration END_TIMEOUT = Duration.ofMinutes(2);
+    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+
+    private final String name;
+    private final List<String> roles;
+    private final Path folder;
+    private final InetAddress source;
+    private final Relay cluster;
+    private final @Nullable Relay http;
+    private final @Nullable Relay grpc;
+    private @Nullable Process process;
+    private volatile boolean stopped;
+    private int lives;
+
+    /** @param number of the member; its connections come from an address of that number where the system has such */
+    Member(String name, List<String> roles, Path folder, int number, Links links) throws IOException {
+        this.name = name;
+        this.roles = List.copyOf(roles);
+        this.folder = folder;
+        boolean linux = System.getProperty("os.name", "").startsWith("Linux");
+        this.source = linux
+                ? InetAddress.getByAddress(new byte[] {127, 0, 1, (byte) (10 + number)})
+                : InetAddress.getLoopbackAddress();
+        if (linux) {
+            links.register(name, source);
+        }
+        this.cluster = new Relay(name, links);
+        boolean doors = roles.contains("router");
+        this.http = doors ? new Relay(name, links) : null;
+        this.grpc = doors ? new Relay(name, links) : null;
+    }
+
+    String name() {
+        return name;
+    }
+
+    boolean is(String role) {
+        return roles.contains(role);
+    }
+
+    /** host:port for other members. */
+    String clusterAddress() {
+        return cluster.address();
+    }
+
+    /** host:port of its gRPC door. */
+    String grpcAddress() {
+        return Objects.requireNonNull(grpc, name + " has no doors").address();
+    }
+
+    URI httpAddress() {
+        return URI.create(
+                "http://" + Objects.requireNonNull(http, name + " has no doors").address());
+    }
+
+    boolean isAlive() {
+        var of = process;
+        return of != null && of.isAlive();
+    }
+
+    /** Alive, and not stopped by a signal. */
+    boolean isRunning() {
+        return isAlive() && !stopped;
+    }
+
+    /** Folder of the files that it leaves behind. */
+    Path dataFolder() {
+        return folder.resolve(name);
+    }
+
+    private Path readyFile() {
+        return folder.resolve(name + ".ready.json");
+    }
+
+    private Path log() {
+        return folder.resolve("%s.%d.log".formatted(name, lives));
+    }
+
+    /**
+     * Starts its next life.
+     *
+     * @param join addresses of members of the cluster; none forms one
+     */
+    void start(List<String> join, Settings settings) throws IOException {
+        Files.deleteIfExists(readyFile());
+        lives++;
+        stopped = false;
+        int port = Relay.freePort();
+        var file = folder.resolve(name + ".conf");
+        Files.writeString(file, settings.text(cluster.port(), port, source.getHostAddress(), dataFolder(), join));
+        var command = new ArrayList<>(List.of(
+                ProcessHandle.current().info().command().orElse("java"),
+                "--add-modules=jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED",
+                "--sun-misc-unsafe-memory-access=allow",
+                "-XX:+ExitOnOutOfMemoryError",
+                "-XX:+UseSerialGC",
+                // Only kernels need the second compiler; without it members start with less work.
+                roles.contains("worker") ? "-XX:+TieredCompilation" : "-XX:TieredStopAtLevel=1",
+                "-Xmx" + settings.heapMegabytes() + "m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "dev.kvasir.deploy.Kvasir",
+                "serve",
+                "--config",
+                file.toString(),
+                "--roles",
+                String.join(",", roles),
+                "--ready-file",
+                readyFile().toString()));
+        var builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log().toFile());
+        process = builder.start();
+        cluster.leadTo(port);
+    }
+
+    /** Waits until it serves. */
+    void awaitReady() throws IOException {
+        long end = System.nanoTime() + START_TIMEOUT.toNanos();
+        while (!Files.exists(readyFile())) {
+            if (!isAlive() || System.nanoTime() > end) {
+                throw new IOException("%s does not become ready; its log is %s".formatted(name, log()));
+            }
+            LockSupport.parkNanos(POLL_NANOS);
+        }
+        JsonNode at = JSON.readTree(readyFile().toFile());
+        if (http != null && grpc != null) {
+            http.leadTo(URI.create(at.path("http").asText()).getPort());
+            grpc.leadTo(URI.create("grpc://" + at.path("grpc").asText()).getPort());
+        }
+    }
+
+    /** kill -9. */
+    void kill() throws InterruptedException {
+        var of = process;
+        if (of != null) {
+            of.destroyForcibly().waitFor();
+        }
+    }
+
+    /** SIGTERM. */
+    void terminate() {
+        var of = process;
+        if (of != null) {
+            of.destroy();
+        }
+    }
+
+    /** Its exit status; -1 where it does not end in time. */
+    int awaitEnd() throws InterruptedException {
+        var of = process;
+        return of != null && of.waitFor(END_TIMEOUT.toSeconds(), TimeUnit.SECONDS) ? of.exitValue() : -1;
+    }
+
+    void stop() throws IOException, InterruptedException {
+        stopped = true;
+        signal("-STOP");
+    }
+
+    void goOn() throws IOException, InterruptedException {
+        signal("-CONT");
+        stopped = false;
+    }
+
+    private void signal(String which) throws IOException, InterruptedException {
+        var of = process;
+        if (of != null && of.isAlive()) {
+            new ProcessBuilder("kill", which, Long.toString(of.pid())).start().waitFor();
+        }
+    }
+
+    /** Resets connections that lead to it; answers with how many there were. */
+    int reset(boolean fromClients) {
+        int count = cluster.reset(from -> from.equals(Links.CLIENTS) == fromClients);
+        for (var door : new Relay[] {http, grpc}) {
+            count += door == null ? 0 : door.reset(from -> from.equals(Links.CLIENTS) == fromClients);
+        }
+        return count;
+    }
+
+    /** Lines of all its logs that tell of errors. */
+    List<String> errors() throws IOException {
+        var errors = new ArrayList<String>();
+        for (int life = 1; life <= lives; life++) {
+            var file = folder.resolve("%s.%d.log".formatted(name, life));
+            try (var lines = Files.lines(file)) {
+                lines.filter(line -> line.contains(" ERROR ") || line.contains("Exception in thread"))
+                        .map(line -> file.getFileName() + ": " + line)
+                        .forEach(errors::add);
+            }
+        }
+        return errors;
+    }
+
+    /** kill -9, without waiting. */
+    void end() {
+        var of = process;
+        if (of != null) {
+            of.destroyForcibly();
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        end();
+        cluster.close();
+        if (http != null && grpc != null) {
+            http.close();
+            grpc.close();
+        }
+    }
+}

@@ -1,0 +1,237 @@
+package dev.kvasir.chaos.process;
+
+import dev.kvasir.v1.DescribeClusterRequest;
+import dev.kvasir.v1.InferenceGrpc;
+import dev.kvasir.v1.WorkerState;
+import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+
+/** The processes of a cluster: starts them, and knows when all of them are there and know each other. */
+final class Members implements AutoCloseable {
+    private static final Duration WHOLE_TIMEOUT = Duration.ofMinutes(4);
+    private static final Duration QUIET_TIMEOUT = Duration.ofSeconds(60);
+    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+    private static final long ANSWER_SECONDS = 3;
+    private static final long TELL_NANOS = TimeUnit.SECONDS.toNanos(15);
+
+    private final Map<String, Member> members = new LinkedHashMap<>();
+    private final Map<String, ManagedChannel> doors = new HashMap<>();
+    private final Links links = new Links();
+    private final Timeline timeline;
+    private final Map<String, Timeline.Span> down = new HashMap<>();
+    private final Consumer<String> log;
+
+    /** @param log is told what is waited for */
+    Members(Roster roster, Path folder, Timeline timeline, Consumer<String> log) throws IOException {
+        this.timeline = timeline;
+        this.log = log;
+        for (var entry : roster.roles().entrySet()) {
+            var member = new Member(entry.getKey(), entry.getValue(), folder, members.size(), links);
+            members.put(member.name(), member);
+            if (member.is("router")) {
+                doors.put(
+                        member.name(),
+                        NettyChannelBuilder.forTarget(member.grpcAddress())
+                                .usePlaintext()
+                                .build());
+            }
+        }
+    }
+
+    Links links() {
+        return links;
+    }
+
+    Member get(String name) {
+        return Objects.requireNonNull(members.get(name), name);
+    }
+
+    List<Member> all() {
+        return List.copyOf(members.values());
+    }
+
+    List<Member> with(String role) {
+        return members.values().stream().filter(member -> member.is(role)).toList();
+    }
+
+    /** Starts all of them; the first forms the cluster. */
+    void startAll(Settings settings) throws IOException, InterruptedException {
+        var first = all().getFirst();
+        first.start(List.of(), settings);
+        first.awaitReady();
+        for (var member : all().subList(1, members.size())) {
+            member.start(List.of(first.clusterAddress()), settings);
+        }
+        for (var member : all()) {
+            member.awaitReady();
+        }
+        awaitWhole(settings);
+    }
+
+    /** Its next life, until it serves. */
+    void startAgain(Member member, Settings settings) throws IOException {
+        var join = members.values().stream()
+                .filter(other -> other != member && other.isRunning())
+                .map(Member::clusterAddress)
+                .toList();
+        member.start(join, settings);
+        member.awaitReady();
+        up(member);
+    }
+
+    /** Notes that a member is down until {@link #up}. */
+    void down(Member member) {
+        down.computeIfAbsent(member.name(), name -> timeline.begin(name, Timeline.State.DOWN));
+    }
+
+    private void up(Member member) {
+        var span = down.remove(member.name());
+        if (span != null) {
+            span.end();
+        }
+    }
+
+    /** Waits until all members live, and all routers know all of them. Those that have left are started again. */
+    void awaitWhole(Settings settings) throws IOException, InterruptedException {
+        long end = System.nanoTime() + WHOLE_TIMEOUT.toNanos();
+        long tell = System.nanoTime() + TELL_NANOS;
+        while (true) {
+            for (var member : all()) {
+                if (!member.isAlive()) {
+                    down(member);
+                    startAgain(member, settings);
+                }
+            }
+            var missing = missing();
+            if (missing.isEmpty()) {
+                return;
+            }
+            if (System.nanoTime() - tell > 0) {
+                tell += TELL_NANOS;
+                log.accept("    waiting: " + String.join(", ", missing));
+            }
+            if (System.nanoTime() - end > 0) {
+                timeline.violation(
+                        "the cluster is not whole again after %d s: %s".formatted(WHOLE_TIMEOUT.toSeconds(), missing));
+                return;
+            }
+            pause();
+        }
+    }
+
+    /** What routers do not know of their cluster. */
+    private List<String> missing() {
+        var missing = new ArrayList<String>();
+        for (var router : with("router")) {
+            try {
+                var known = InferenceGrpc.newBlockingStub(doors.get(router.name()))
+                        .withDeadlineAfter(ANSWER_SECONDS, TimeUnit.SECONDS)
+                        .describeCluster(DescribeClusterRequest.getDefaultInstance())
+                        .getMembersList();
+                for (var member : all()) {
+                    var seen = known.stream()
+                            .filter(one -> one.getAddress().endsWith("@" + member.clusterAddress()))
+                            .map(one -> !member.is("worker") || serves(one.hasWorker(), one.getWorker())
+                                    ? one.getStatus()
+                                    : "no serving worker")
+                            .toList();
+                    if (!seen.equals(List.of("Up"))) {
+                        missing.add("%s sees %s as %s".formatted(router.name(), member.name(), seen));
+                    }
+                }
+            } catch (StatusRuntimeException e) {
+                missing.add(router.name() + " answers " + e.getStatus().getCode());
+            }
+        }
+        return missing;
+    }
+
+    private static boolean serves(boolean known, WorkerState worker) {
+        return known && worker.getRefusal().isEmpty() && !worker.getDraining();
+    }
+
+    /** What a router that answers says of a worker; what it would say of none where nobody answers. */
+    WorkerState state(Member worker) {
+        for (var router : with("router")) {
+            if (router.isRunning()) {
+                try {
+                    var known = InferenceGrpc.newBlockingStub(doors.get(router.name()))
+                            .withDeadlineAfter(ANSWER_SECONDS, TimeUnit.SECONDS)
+                            .describeCluster(DescribeClusterRequest.getDefaultInstance())
+                            .getMembersList();
+                    for (var member : known) {
+                        if (member.getAddress().endsWith("@" + worker.clusterAddress()) && member.hasWorker()) {
+                            return member.getWorker();
+                        }
+                    }
+                } catch (StatusRuntimeException _) {
+                    // Another router may answer.
+                }
+            }
+        }
+        return WorkerState.getDefaultInstance();
+    }
+
+    /** Waits until a worker is as wanted, for a while; tells whether it is. */
+    boolean await(Member worker, Predicate<WorkerState> wanted, Duration patience) throws InterruptedException {
+        long end = System.nanoTime() + patience.toNanos();
+        while (!wanted.test(state(worker))) {
+            if (System.nanoTime() - end > 0) {
+                return false;
+            }
+            pause();
+        }
+        return true;
+    }
+
+    /** P7: with nobody asking, no worker has a sequence or a block that is not free. */
+    void awaitQuiet() throws InterruptedException {
+        for (var worker : with("worker")) {
+            boolean quiet = await(
+                    worker,
+                    state -> state.getTotalBlocks() > 0
+                            && state.getFreeBlocks() == state.getTotalBlocks()
+                            && state.getRunningSequences() == 0
+                            && state.getWaitingSequences() == 0,
+                    QUIET_TIMEOUT);
+            if (!quiet) {
+                timeline.violation("P7: %s is not at rest %d s after the last request: %s"
+                        .formatted(worker.name(), QUIET_TIMEOUT.toSeconds(), state(worker)));
+            }
+        }
+    }
+
+    static void pause() throws InterruptedException {
+        LockSupport.parkNanos(POLL_NANOS);
+        if (Thread.interrupted()) {
+            throw new InterruptedException();
+        }
+    }
+
+    /** Ends all processes at once. */
+    void end() {
+        members.values().forEach(Member::end);
+    }
+
+    @Override
+    public void close() throws IOException {
+        doors.values().forEach(ManagedChannel::shutdownNow);
+        for (var member : all()) {
+            member.close();
+        }
+    }
+}

@@ -1,0 +1,155 @@
+package dev.kvasir.chaos.process;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+
+/**
+ * A cluster of real processes under load. One thing after the other goes wrong, never so much at a time that no router or no
+ * worker is left; every answer must be the one that the calm cluster gave, and every request must be answered. A seed decides
+ * what goes wrong.
+ */
+public final class ProcessChaos {
+    private static final int DISTINCT = 16;
+    private static final int SHORT_DISTINCT = 6;
+    private static final long SHORT_STOP_MILLIS = 4000;
+    private static final long CALM_MILLIS = 3000;
+
+    /**
+     * How much of it.
+     *
+     * @param streams clients of the client library at a time
+     * @param plain clients of HTTP at a time
+     */
+    record Scale(Roster roster, int distinct, int streams, int plain, Settings settings) {
+        static Scale forMachine() {
+            var roster = Roster.forMachine(Runtime.getRuntime().availableProcessors());
+            return new Scale(roster, DISTINCT, 4, 2, Settings.USUAL);
+        }
+    }
+
+    private final long seed;
+    private final Path folder;
+    private final Consumer<String> out;
+
+    /** Reports, logs and all files of members go to {@code folder}. */
+    public ProcessChaos(long seed, Path folder, PrintWriter out) {
+        this.seed = seed;
+        this.folder = folder;
+        this.out = line -> {
+            out.println(line);
+            out.flush();
+        };
+    }
+
+    /** Five to seven processes and one fault after the other, as the seed says; whether every promise held. */
+    public boolean run(Duration duration) throws IOException, InterruptedException {
+        var scale = Scale.forMachine();
+        var plan = new FaultPlan(seed, scale.roster(), true);
+        return run(scale, (injector, timeline) -> {
+            long end = System.nanoTime() + duration.toNanos();
+            while (System.nanoTime() - end < 0 && timeline.violations().isEmpty()) {
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(plan.pauseMillis()));
+                injector.strike(plan.next());
+            }
+        });
+    }
+
+    /** Four processes and one fault of each of the commonest kinds, for some tens of seconds; whether every promise held. */
+    public boolean runShort() throws IOException, InterruptedException {
+        var scale = new Scale(Roster.small(), SHORT_DISTINCT, 3, 1, Settings.USUAL.withoutWarmUp());
+        return run(scale, (injector, _) -> {
+            injector.strike(new Fault.Kill("worker0", Fault.Moment.DECODE, 0));
+            injector.strike(new Fault.Stop("worker1", SHORT_STOP_MILLIS));
+            injector.strike(new Fault.Partition(Set.of("worker0"), false, SHORT_STOP_MILLIS));
+            injector.strike(new Fault.Reset(true));
+            injector.strike(new Fault.Restart("worker1"));
+            injector.strike(new Fault.Kill("router0", Fault.Moment.ANY, 0));
+            injector.strike(new Fault.Restart("router1"));
+        });
+    }
+
+    /** What goes wrong. */
+    interface Script {
+        void play(Injector injector, Timeline timeline) throws IOException, InterruptedException;
+    }
+
+    boolean run(Scale scale, Script script) throws IOException, InterruptedException {
+        Files.createDirectories(folder);
+        out.accept("Starting %s; logs and reports are in %s"
+                .formatted(String.join(", ", scale.roster().names()), folder));
+        var calm = new Timeline();
+        try (var members = new Members(scale.roster(), folder, calm, out)) {
+            // Whoever ends this program ends its cluster.
+            var hook = new Thread(members::end, "chaos-end");
+            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                return run(scale, script, members, calm);
+            } finally {
+                members.end();
+                Runtime.getRuntime().removeShutdownHook(hook);
+            }
+        }
+    }
+
+    private boolean run(Scale scale, Script script, Members members, Timeline timeline)
+            throws IOException, InterruptedException {
+        members.startAll(scale.settings());
+        try (var load = new Load(seed, scale.distinct(), members.with("router"), timeline)) {
+            load.calibrate();
+            out.accept("The calm cluster has answered; now it is under load");
+            timeline.restart();
+            load.start(scale.streams(), scale.plain(), seed);
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(CALM_MILLIS));
+            script.play(
+                    new Injector(
+                            members, timeline, scale.settings().withoutWarmUp(), seed, line -> out.accept("  " + line)),
+                    timeline);
+            load.stop();
+            members.awaitQuiet();
+            stopAll(members, timeline);
+            var errors = new ArrayList<String>();
+            for (var member : members.all()) {
+                errors.addAll(member.errors());
+            }
+            return report(Findings.of(seed, load, timeline, errors), scale, timeline, load);
+        }
+    }
+
+    private static void stopAll(Members members, Timeline timeline) throws InterruptedException {
+        // Routers last: they answer for all.
+        var inOrder = new ArrayList<>(members.all());
+        Collections.reverse(inOrder);
+        for (var member : inOrder) {
+            member.terminate();
+            int status = member.awaitEnd();
+            if (status != 0) {
+                timeline.violation("P6: %s ended with status %d on SIGTERM".formatted(member.name(), status));
+            }
+        }
+    }
+
+    private boolean report(Findings findings, Scale scale, Timeline timeline, Load load) throws IOException {
+        List<String> lines = findings.lines();
+        lines.forEach(out);
+        Files.write(folder.resolve("report.txt"), lines);
+        new ObjectMapper()
+                .enable(SerializationFeature.INDENT_OUTPUT)
+                .writeValue(folder.resolve("report.json").toFile(), findings);
+        Files.writeString(
+                folder.resolve("timeline.svg"),
+                TimelineDrawing.draw(scale.roster().names(), timeline, load.done(), findings.seconds()));
+        return findings.violations().isEmpty();
+    }
+}

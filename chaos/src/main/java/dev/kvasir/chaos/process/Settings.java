@@ -1,0 +1,54 @@
+package dev.kvasir.chaos.process;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/**
+ * What members are started with.
+ *
+ * @param heapMegabytes of each process
+ * @param warmUpMillis before a worker serves
+ */
+record Settings(int heapMegabytes, long warmUpMillis) {
+    static final Settings USUAL = new Settings(512, 2000);
+
+    Settings withoutWarmUp() {
+        return new Settings(heapMegabytes, 0);
+    }
+
+    /** A configuration file. Small tiers, so that blocks reach the disk; everything is shared. */
+    String text(int port, int bindPort, String source, Path data, List<String> join) {
+        return """
+                kvasir {
+                  data-dir = "%s"
+                  warm-up-timeout = %d ms
+                  cluster {
+                    host = "127.0.0.1", port = %d, bind-port = %d, join = [%s], join-timeout = 2 minutes
+                    # Several processes on a busy machine: a second is too easily missed.
+                    lease = 2 s
+                  }
+                  worker {
+                    deterministic = true, num-kv-blocks = 1024, max-num-seqs = 16
+                    sharing { memory = 16 MiB, offer = all }
+                  }
+                  kvstore { memory = 8 MiB, disk = 64 MiB, disk-retry = 5 s }
+                  router { http-port = 0, grpc-port = 0 }
+                }
+                pekko {
+                  remote.artery.advanced.tcp.outbound-client-hostname = "%s"
+                  cluster {
+                    # Likewise: a machine that does not get round to heartbeats is no reason for all members to go.
+                    failure-detector.acceptable-heartbeat-pause = 8 s
+                    split-brain-resolver.down-all-when-unstable = 60 s
+                  }
+                }
+                """.formatted(
+                        data,
+                        warmUpMillis,
+                        port,
+                        bindPort,
+                        join.stream().map(one -> '"' + one + '"').collect(Collectors.joining(", ")),
+                        source);
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.kvasir.kvstore.store;
+
+import org.jspecify.annotations.NullMarked;
