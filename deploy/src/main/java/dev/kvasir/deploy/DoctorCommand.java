@@ -34,7 +34,7 @@ final class DoctorCommand implements Callable<Integer> {
         var cpu = new CpuOptions(
                 Runtime.getRuntime().availableProcessors(),
                 Determinism.DETERMINISTIC,
-                0,
+                config.worker().packedWeightsMax(),
                 config.dataDir().resolve("native"));
         var out = spec.commandLine().getOut();
         int failures = new Doctor(cpu, WorkerMember.cudaOptions(config), out).run();

@@ -69,7 +69,7 @@ final class ModelFlags {
     @Option(
             names = "--packed-weights-max",
             paramLabel = "SIZE",
-            description = "Most memory for weights in oneDNN's order, where it multiplies bf16, such as 2GiB.")
+            description = "Most memory for bf16 weights in the order that products on the CPU read, such as 2GiB.")
     private @Nullable String packedWeightsMax;
 
     @Option(

@@ -24,14 +24,14 @@ final class StartReport {
         loading.stepTo(bytes);
     }
 
-    /** Recorded steps that are ready; called by one thread. */
+    /** Recorded steps, or packed weights, that are ready; called by one thread. */
     void prepared(int done, int total) {
         if (loading != null && done == 1) {
             loading.close();
             loading = null;
         }
         if (loading == null) {
-            loading = Progress.count("Recording steps", total);
+            loading = Progress.count("Preparing", total);
         }
         loading.stepTo(done);
     }

@@ -94,15 +94,16 @@ record ModelLoader(
         var kvType = config.kvType().dtype().orElse(type);
         var computeType = config.computeType().or(type);
         var memory = ModelMemory.of(model, decoderLimits, config.blockSize(), kvType);
-        int blocksOnHost = kernelsFactory.onDevice()
-                ? 0
-                : KvSizing.blocks(config, memory.bytesPerBlock(), servedLength, leftForKv(weights, memory));
         var stepLimits = new StepLimits(
                 config.batchedTokensMax(), config.sequencesMax(), Math.ceilDiv(servedLength, config.blockSize()));
 
         var kernels = kernelsFactory.open(computeType, stepLimits);
         try {
             kernels.freeBytes().ifPresent(free -> requireRoom(free, memory, computeType));
+            int blocksOnHost = kernelsFactory.onDevice()
+                    ? 0
+                    : KvSizing.blocks(
+                            config, memory.bytesPerBlock(), servedLength, leftForKv(weights, memory, kernels, type));
             var decoder = Decoder.load(kernels, model, decoderWeights(kernels, weights, type), decoderLimits);
             int blocks = kernels.freeBytes().isPresent()
                     ? KvSizing.deviceBlocks(
@@ -162,19 +163,21 @@ record ModelLoader(
         }
     }
 
-    private long leftForKv(ModelWeights weights, ModelMemory memory) {
+    private long leftForKv(ModelWeights weights, ModelMemory memory, Kernels kernels, DType type) {
         long available = availableBytes.getAsLong();
         // Random weights are in memory by now; mapped ones will be as they are read.
-        long unread = config.loadFormat() == WorkerConfig.LoadFormat.DUMMY
-                ? 0
-                : weights.source().byteSize();
-        long left = available - unread - memory.activationBytes();
+        boolean mapped = config.loadFormat() != WorkerConfig.LoadFormat.DUMMY;
+        long unread = mapped ? weights.source().byteSize() : 0;
+        long copies = kernels.copyBytes(type, memory.productBytes(type), mapped);
+        long left = available - unread - copies - memory.activationBytes();
         if (left <= 0) {
             throw new IllegalArgumentException(
-                    "model %s does not fit: weights of %s and activations of %s, but %s of memory are available"
+                    ("model %s does not fit: weights of %s, copies of them of %s (packed-weights-max) and activations of"
+                                    + " %s, but %s of memory are available")
                             .formatted(
                                     folder.path(),
                                     KvSizing.mebibytes(unread),
+                                    KvSizing.mebibytes(copies),
                                     KvSizing.mebibytes(memory.activationBytes()),
                                     KvSizing.mebibytes(available)));
         }

@@ -25,7 +25,7 @@ import java.util.Optional;
  * @param priorityAging waiting time that makes up for one step of priority
  * @param seed of dummy weights
  * @param computeType that a GPU computes in
- * @param packedWeightsMax most bytes of weights kept a second time, in the order that oneDNN multiplies from
+ * @param packedWeightsMax most bytes of weights kept a second time, in the order that products on the CPU read
  * @param deterministic whether tokens are the same whatever runs beside a request
  * @param gpuMemoryUtilization share of a GPU's memory that the worker may use
  * @param fairness how service is shared between tenants

@@ -2,10 +2,12 @@ package dev.kvasir.worker;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import com.google.protobuf.ByteString;
 import com.typesafe.config.ConfigFactory;
 import dev.kvasir.model.ModelFolder;
+import dev.kvasir.model.config.WeightShapes;
 import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.protocol.Continuation;
 import dev.kvasir.protocol.Delivery;
@@ -15,8 +17,12 @@ import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.worker.kernel.KernelsFactory;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.ReferenceKernels;
+import dev.kvasir.worker.kernel.cpu.CpuKernels;
+import dev.kvasir.worker.kernel.cpu.CpuOptions;
+import dev.kvasir.worker.kernel.cpu.Determinism;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
@@ -57,11 +63,15 @@ class WorkerFactoryTest {
     }
 
     private ModelLoader loader(String settings, long availableBytes) {
+        return loader(settings, (_, _) -> new ReferenceKernels(), availableBytes);
+    }
+
+    private ModelLoader loader(String settings, KernelsFactory kernels, long availableBytes) {
         return new ModelLoader(
                 folder(),
                 "tiny",
                 config(settings),
-                (_, _) -> new ReferenceKernels(),
+                kernels,
                 7,
                 "local",
                 () -> availableBytes,
@@ -139,6 +149,27 @@ class WorkerFactoryTest {
         assertThatThrownBy(() -> loader("num-kv-blocks = 2000000000", 1L << 32).call())
                 .hasMessageContaining("kvasir.worker.num-kv-blocks is 2000000000")
                 .hasMessageContaining("at most");
+    }
+
+    @Test
+    void copiesOfWeightsAreCountedBeforeKvBlocks() {
+        String settings = "load-format = dummy, max-num-seqs = 512, kv-memory-fraction = 0.5";
+        long available = 64L << 20;
+        int with = blocksOnCpu(settings, available, 1 << 20);
+        int without = blocksOnCpu(settings, available, 0);
+        var config = folder().config();
+        long copies = 2 * (WeightShapes.parameterCount(config) - (long) config.vocabSize() * config.hiddenSize());
+        int bytesPerBlock = 2 * 2 * 16 * 3 * 24 * 2;
+        assertThat(without - with).isCloseTo((int) (copies / 2 / bytesPerBlock), within(1));
+    }
+
+    private int blocksOnCpu(String settings, long availableBytes, long packedBytesMax) {
+        var options = new CpuOptions(1, Determinism.DETERMINISTIC, packedBytesMax, Path.of("target"));
+        var model = loader(settings, (_, _) -> new CpuKernels(options), availableBytes)
+                .call();
+        int blocks = model.description().totalBlocks();
+        model.runner().close();
+        return blocks;
     }
 
     @Test

@@ -9,14 +9,18 @@ import dev.kvasir.worker.kernel.KvLayout;
  * What a model needs, by arithmetic alone: before anything is allocated.
  *
  * @param parameterCount elements of all weights
+ * @param productParameterCount of them those of matrices that activations are multiplied with, and vectors
  * @param activationBytes of a step, for given limits
  * @param bytesPerBlock of one KV block over all layers
  */
-public record ModelMemory(long parameterCount, long activationBytes, long bytesPerBlock) {
+public record ModelMemory(long parameterCount, long productParameterCount, long activationBytes, long bytesPerBlock) {
 
     public static ModelMemory of(ModelConfig config, DecoderLimits limits, int blockSize, DType kvType) {
+        long parameterCount = WeightShapes.parameterCount(config);
+        long lookedUp = config.tied() ? 0 : (long) config.vocabSize() * config.hiddenSize();
         return new ModelMemory(
-                WeightShapes.parameterCount(config),
+                parameterCount,
+                parameterCount - lookedUp,
                 activationBytes(config, limits),
                 layout(config, blockSize, kvType).bytesPerBlock());
     }
@@ -24,6 +28,11 @@ public record ModelMemory(long parameterCount, long activationBytes, long bytesP
     /** Bytes of all weights where each is stored in one type. */
     public long weightBytes(DType type) {
         return parameterCount * type.bytes();
+    }
+
+    /** Bytes of the weights that activations are multiplied with. */
+    public long productBytes(DType type) {
+        return productParameterCount * type.bytes();
     }
 
     /** KV blocks that fit into so many bytes. */

@@ -61,6 +61,16 @@ public interface Kernels extends AutoCloseable {
         return OptionalLong.empty();
     }
 
+    /**
+     * Bytes of copies of weights that will be made for products, beside the stored weights.
+     *
+     * @param weightBytes of all matrices that are multiplied with
+     * @param mapped whether stored weights are mapped from a file: what is read from copies alone then needs no memory
+     */
+    default long copyBytes(DType type, long weightBytes, boolean mapped) {
+        return 0;
+    }
+
     /** All KV blocks of a worker. */
     KvStorage allocateKv(KvLayout layout, int blockCount);
 
@@ -158,8 +168,8 @@ public interface Kernels extends AutoCloseable {
     }
 
     /**
-     * Records the steps that generate one token for each of several sequences, so that {@link #compute} need not issue
-     * their operations one by one.
+     * Makes ready what {@link #compute} needs: copies of weights, or a record of the steps that generate one token for each
+     * of several sequences, so that their operations need not be issued one by one.
      *
      * @param batch to be filled for {@code forward}; empty afterwards
      * @param forward as in {@link #compute}; it may be run, over block 0 of each sequence

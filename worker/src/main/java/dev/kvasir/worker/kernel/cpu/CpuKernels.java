@@ -10,6 +10,7 @@ import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
+import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.RotaryTable;
 import dev.kvasir.worker.kernel.StoredFloats;
 import dev.kvasir.worker.kernel.Weight;
@@ -26,6 +27,8 @@ public final class CpuKernels implements Kernels {
     private final Arena arena = Arena.ofShared();
     private final WorkerThreads threads;
     private final Multiply multiply;
+    private final PackedPanels packedPanels;
+    private final PanelMultiply panelMultiply;
     private final Norm norm;
     private final Rotation rotation;
     private final ElementOperation elements;
@@ -34,6 +37,8 @@ public final class CpuKernels implements Kernels {
     private final Attention attention;
     private final @Nullable OnednnMultiply onednn;
     private final String products;
+    private final long packedBytesMax;
+    private int packable;
 
     public CpuKernels(CpuOptions options) {
         if (ByteOrder.nativeOrder() != ByteOrder.LITTLE_ENDIAN) {
@@ -41,6 +46,8 @@ public final class CpuKernels implements Kernels {
         }
         threads = new WorkerThreads(options.threads());
         multiply = new Multiply(threads);
+        packedPanels = new PackedPanels(threads, options.packedBytesMax());
+        panelMultiply = new PanelMultiply(threads);
         norm = new Norm(threads);
         rotation = new Rotation(threads);
         elements = new ElementOperation(threads);
@@ -67,6 +74,7 @@ public final class CpuKernels implements Kernels {
             }
         }
         this.onednn = onednn;
+        packedBytesMax = options.packedBytesMax();
         this.products = products;
     }
 
@@ -90,10 +98,35 @@ public final class CpuKernels implements Kernels {
         return new CpuMatrix(rowsMax, columns, stride, data.address(), data);
     }
 
+    /** Where oneDNN multiplies, few rows are multiplied with the stored weights, which then stay in memory. */
+    @Override
+    public long copyBytes(DType type, long weightBytes, boolean mapped) {
+        if (type != DType.BF16 || (onednn == null && mapped)) {
+            return 0;
+        }
+        return Math.min(packedBytesMax, weightBytes);
+    }
+
+    /** Packs weights, in the order in which a step meets them. */
+    @Override
+    public void prepare(Batch batch, Runnable forward, PreparationProgress progress) {
+        if (onednn == null && packable > 0 && packedBytesMax > 0) {
+            packedPanels.report(progress, packable);
+            batch.clear();
+            batch.add(new int[1], 0, 1, new int[1], 0);
+            forward.run();
+            batch.clear();
+            progress.prepared(packable, packable);
+        }
+    }
+
     /** Vectors, which are small, are kept as floats; matrices stay where and as they are. */
     @Override
     public Weight load(Tensor tensor) {
         var data = tensor.data();
+        if (PackedPanels.takes(tensor.dtype(), tensor.rows())) {
+            packable++;
+        }
         if (tensor.rows() != 1 || tensor.dtype() == DType.F32) {
             return new CpuWeight(tensor.rows(), tensor.columns(), tensor.dtype(), data.address(), data);
         }
@@ -123,7 +156,10 @@ public final class CpuKernels implements Kernels {
             KernelShapes.bias(out, bias);
         }
         var cpuBias = bias == null ? null : cpu(bias);
-        if (onednn != null && onednn.takes(cpu(weight), rows)) {
+        var panels = onednn == null ? packedPanels.of(cpu(weight)) : null;
+        if (panels != null) {
+            panelMultiply.run(cpu(out), cpu(in), rows, panels, cpuBias, accumulate);
+        } else if (onednn != null && onednn.takes(cpu(weight), rows)) {
             onednn.run(cpu(out), cpu(in), rows, cpu(weight), cpuBias, accumulate);
         } else {
             multiply.run(cpu(out), cpu(in), rows, cpu(weight), cpuBias, accumulate);
@@ -217,6 +253,7 @@ public final class CpuKernels implements Kernels {
             onednn.close();
         }
         threads.close();
+        packedPanels.close();
         arena.close();
     }
 

@@ -6,7 +6,7 @@ import java.nio.file.Path;
  * Choices of {@link CpuKernels}.
  *
  * @param threads processors to use, the caller's included
- * @param packedBytesMax bytes of copies of weights in the order that oneDNN multiplies from, where it does
+ * @param packedBytesMax most bytes of copies of bf16 weights in the order that products read
  * @param cache folder where native libraries are unpacked
  */
 public record CpuOptions(int threads, Determinism determinism, long packedBytesMax, Path cache) {

@@ -1,6 +1,7 @@
 package dev.kvasir.worker.kernel.cpu;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
@@ -51,6 +52,14 @@ final class Memory {
         ALL.set(JAVA_FLOAT_UNALIGNED, address, value);
     }
 
+    static int getInt(long address) {
+        return ALL.get(JAVA_INT_UNALIGNED, address);
+    }
+
+    static void setInt(long address, int value) {
+        ALL.set(JAVA_INT_UNALIGNED, address, value);
+    }
+
     static short getShort(long address) {
         return ALL.get(JAVA_SHORT_UNALIGNED, address);
     }
@@ -61,6 +70,10 @@ final class Memory {
 
     static void copy(long from, long to, long bytes) {
         MemorySegment.copy(ALL, from, ALL, to, bytes);
+    }
+
+    static void copy(long from, float[] to, int at, int count) {
+        MemorySegment.copy(ALL, JAVA_FLOAT_UNALIGNED, from, to, at, count);
     }
 
     static int padded(int columns) {

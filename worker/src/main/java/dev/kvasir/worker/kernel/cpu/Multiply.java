@@ -30,7 +30,7 @@ final class Multiply implements WorkerThreads.Parts {
     private static final int DIRECT_ROWS = 3;
 
     /** Below so many multiplications another thread costs more than it brings. */
-    private static final long WORTH_THREADS = 100_000;
+    static final long WORTH_THREADS = 100_000;
 
     private final WorkerThreads threads;
     private final FloatScratch inputs = new FloatScratch();

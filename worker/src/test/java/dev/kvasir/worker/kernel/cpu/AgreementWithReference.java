@@ -55,6 +55,8 @@ abstract class AgreementWithReference {
             product(dtype, 16, 64, 96, true, true);
             product(dtype, 1, 64, 96, false, true);
             product(dtype, 600, 40, 64, true, true);
+            product(dtype, 70, 81, 1027, true, true);
+            product(dtype, 2, 130, 1540, true, true);
         }
     }
 

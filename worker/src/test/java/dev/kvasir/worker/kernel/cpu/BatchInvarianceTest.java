@@ -19,18 +19,31 @@ import org.junit.jupiter.api.Test;
 /** Promise of the deterministic kernels: a row's bits do not depend on what is computed beside it. */
 final class BatchInvarianceTest {
     private final SplittableRandom random = new SplittableRandom(Long.getLong("seed", 3));
-    private final Kernels kernels = TestKernels.deterministic(2);
+    private final Kernels packed = TestKernels.deterministic(2);
+    private final Kernels unpacked = TestKernels.unpacked(2);
+    private Kernels kernels = packed;
 
     @AfterEach
     void close() {
-        kernels.close();
+        packed.close();
+        unpacked.close();
     }
 
     @Test
     void productOfARowIsTheSameAloneAndInAnyBatch() {
+        productOfARowIsTheSame(37);
+        productOfARowIsTheSame(133);
+    }
+
+    @Test
+    void productOfARowIsTheSameAloneAndInAnyBatchWhereWeightsAreNotPacked() {
+        kernels = unpacked;
+        productOfARowIsTheSame(37);
+    }
+
+    private void productOfARowIsTheSame(int outputs) {
         for (var dtype : DType.values()) {
             for (int columns : new int[] {33, 64, 1100}) {
-                int outputs = 37;
                 float[] values = Tensors.gaussian(700 * columns, 1, random);
                 var weight = kernels.load(Tensors.random(dtype, outputs, columns, 1, random));
                 float[][] whole = product(values, columns, 0, 700, weight, outputs);

@@ -14,7 +14,8 @@ final class BenchmarkArguments {
         return switch (mode) {
             case "fast" -> new CpuOptions(threads, Determinism.FAST, defaults.packedBytesMax(), defaults.cache());
             case "unpacked" -> new CpuOptions(threads, Determinism.FAST, 0, defaults.cache());
-            case "deterministic" -> new CpuOptions(threads, Determinism.DETERMINISTIC, 0, defaults.cache());
+            case "deterministic" ->
+                new CpuOptions(threads, Determinism.DETERMINISTIC, defaults.packedBytesMax(), defaults.cache());
             default -> throw new IllegalArgumentException(mode + " is none of fast, unpacked, deterministic");
         };
     }

@@ -33,6 +33,14 @@ final class CpuKernelsTest {
     }
 
     @Nested
+    final class Unpacked extends AgreementWithReference {
+        @Override
+        Kernels create() {
+            return TestKernels.unpacked(2);
+        }
+    }
+
+    @Nested
     final class Fast extends AgreementWithReference {
         @Override
         Kernels create() {
