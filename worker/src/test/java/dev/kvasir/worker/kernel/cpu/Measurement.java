@@ -110,13 +110,22 @@ final class Measurement {
         return sum.lane(0);
     }
 
+    /** Four places at once: processors look ahead within each, and one alone does not use up the memory's rate. */
     private static int read(long from, int bytes) {
+        int quarter = bytes / 4;
+        long second = from + quarter;
+        long third = second + quarter;
+        long fourth = third + quarter;
         var a = IntVector.zero(Memory.INTS);
         var b = a;
-        for (int i = 0; i < bytes; i += 8 * LANES) {
+        var c = a;
+        var d = a;
+        for (int i = 0; i < quarter; i += 4 * LANES) {
             a = a.add(Memory.loadInts(from + i));
-            b = b.add(Memory.loadInts(from + i + 4L * LANES));
+            b = b.add(Memory.loadInts(second + i));
+            c = c.add(Memory.loadInts(third + i));
+            d = d.add(Memory.loadInts(fourth + i));
         }
-        return a.add(b).lane(0);
+        return a.add(b).add(c).add(d).lane(0);
     }
 }
