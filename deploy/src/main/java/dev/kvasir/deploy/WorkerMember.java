@@ -7,6 +7,7 @@ import dev.kvasir.worker.Devices;
 import dev.kvasir.worker.LoadedModel;
 import dev.kvasir.worker.Sharing;
 import dev.kvasir.worker.Worker;
+import dev.kvasir.worker.WorkerConfig;
 import dev.kvasir.worker.WorkerFactory;
 import dev.kvasir.worker.WorkerMetrics;
 import dev.kvasir.worker.kernel.cpu.CpuOptions;
@@ -122,7 +123,8 @@ final class WorkerMember {
         return new CudaOptions(
                 config.worker().gpuMemoryUtilization(),
                 config.dataDir().resolve("cuda"),
-                System.getenv().getOrDefault(CudaOptions.LIBRARY_PATH_VARIABLE, ""));
+                System.getenv().getOrDefault(CudaOptions.LIBRARY_PATH_VARIABLE, ""),
+                config.worker().deterministic() == WorkerConfig.Deterministic.TRUE);
     }
 
     /** Without its worker a member is of no use: it leaves the cluster, and the process ends. */

@@ -36,6 +36,8 @@ public final class CublasLt implements AutoCloseable {
     /** In place and in the type of sums: never in that of outputs, which would round in between. */
     private static final int EXACT_REDUCTIONS = 3;
 
+    private static final int NO_REDUCTIONS = 0;
+
     private static final int PREFERENCE_ALIGNMENT_A = 5;
     private static final int RESULT_BYTES = 96;
     private static final int RESULT_WORKSPACE_OFFSET = 64;
@@ -207,9 +209,18 @@ public final class CublasLt implements AutoCloseable {
 
     /** The algorithms that the library's heuristic likes for a shape, best first; at most {@code count}. */
     public List<Plan> plans(Shape shape, int count) {
+        return plans(shape, count, EXACT_REDUCTIONS);
+    }
+
+    /** The same of algorithms that add the products of an output element one after the other, in no parts. */
+    public List<Plan> plansInOneOrder(Shape shape, int count) {
+        return plans(shape, count, NO_REDUCTIONS);
+    }
+
+    private List<Plan> plans(Shape shape, int count, int reductions) {
         try (var scratch = Arena.ofConfined()) {
             var operation = describe(scratch, shape);
-            return results(scratch, operation, count).stream()
+            return results(scratch, operation, count, reductions).stream()
                     .map(algorithm -> new Plan(operation, algorithm))
                     .toList();
         }
@@ -255,7 +266,7 @@ public final class CublasLt implements AutoCloseable {
                 layout(shape.outType(), shape.outputs(), shape.rows(), shape.outStride()));
     }
 
-    private List<MemorySegment> results(Arena scratch, Operation operation, int count) {
+    private List<MemorySegment> results(Arena scratch, Operation operation, int count, int reductions) {
         long preference = create("cublasLtMatmulPreferenceCreate", preferenceCreate);
         try {
             call(
@@ -270,7 +281,7 @@ public final class CublasLt implements AutoCloseable {
                     preferenceSet,
                     preference,
                     PREFERENCE_REDUCTION_SCHEMES,
-                    scratch.allocateFrom(JAVA_INT, EXACT_REDUCTIONS),
+                    scratch.allocateFrom(JAVA_INT, reductions),
                     4L);
             // Matrices that are views into wider ones begin at any multiple of their element size.
             for (int operand = 0; operand < 4; operand++) {

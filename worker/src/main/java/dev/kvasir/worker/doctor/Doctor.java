@@ -78,6 +78,9 @@ public final class Doctor {
         try (var kernels = supplier.get()) {
             report.note("", kernels.describe());
             KernelChecks.run(kernels, type, SEED, this::tell);
+            if (type == DType.F32 && kernels.runsAhead()) {
+                tell(DrawCheck.run(kernels, SEED));
+            }
         } catch (RuntimeException e) {
             report.bad(title, String.valueOf(e));
         }

@@ -167,6 +167,16 @@ public interface Kernels extends AutoCloseable {
         ((HostChoices) choices).choose(logits);
     }
 
+    /** Room for draws from so many rows, with so many changed logits; null where tokens are drawn on the host alone. */
+    default @Nullable Draws allocateDraws(int requestsMax, int entriesMax) {
+        return null;
+    }
+
+    /** Draws tokens by chance; they replace what {@link #chooseLargest} chose for their rows, whose logits are undefined then. */
+    default void draw(Choices choices, Matrix logits, Draws draws) {
+        throw new UnsupportedOperationException("tokens are drawn on the host");
+    }
+
     /**
      * Makes ready what {@link #compute} needs: copies of weights, or a record of the steps that generate one token for each
      * of several sequences, so that their operations need not be issued one by one.

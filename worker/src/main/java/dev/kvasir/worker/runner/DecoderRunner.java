@@ -4,11 +4,13 @@ import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.worker.forward.Decoder;
 import dev.kvasir.worker.kernel.Batch;
 import dev.kvasir.worker.kernel.Choices;
+import dev.kvasir.worker.kernel.Draws;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs steps on a decoder: a step becomes a batch, the batch logits, the logits scores and tokens. Owns the KV content.
@@ -25,6 +27,11 @@ public final class DecoderRunner implements ModelRunner {
     private final Choices choices;
     private final Runnable forward = this::forward;
     private final Matrix logitRows;
+    /** Changed logits of a step: biases, ends that may not come, tokens with penalties. */
+    private static final int DRAW_ENTRIES_MAX = 1 << 18;
+
+    private final @Nullable Draws draws;
+    private final DrawList drawList = new DrawList();
     private final Reading[] readings = new Reading[2];
     private int begun;
     private int finished;
@@ -46,6 +53,7 @@ public final class DecoderRunner implements ModelRunner {
         this.batch = new Batch(rowsMax, sequencesMax);
         this.logits = new float[decoder.config().vocabSize()];
         this.choices = kernels.allocateChoices(decoder.limits().logitRowsMax());
+        this.draws = kernels.allocateDraws(decoder.limits().logitRowsMax(), DRAW_ENTRIES_MAX);
         this.logitRows = decoder.logitsMatrix();
         this.release = release;
         this.step = new Step(0);
@@ -87,7 +95,7 @@ public final class DecoderRunner implements ModelRunner {
         finish(next);
     }
 
-    /** Those whose tokens the device itself chooses, all others of the vocabulary unseen. */
+    /** Those whose tokens the device itself chooses; penalties of the next token need to know them. */
     @Override
     public boolean mayBeFollowed(Step next) {
         if (!kernels.runsAhead() || next.size() > decoder.limits().logitRowsMax()) {
@@ -97,7 +105,8 @@ public final class DecoderRunner implements ModelRunner {
             var work = next.get(i);
             if (work.outputCount() != 1
                     || work.scoreFrom() < work.scoreTo()
-                    || !work.output(0).isPlainlyGreedy(work.position())) {
+                    || !(work.output(0).isPlainlyGreedy(work.position())
+                            || (work.isDrawnOnDevice() && !work.output(0).isPenalised()))) {
                 return false;
             }
         }
@@ -117,7 +126,29 @@ public final class DecoderRunner implements ModelRunner {
         }
         kernels.compute(batch, forward);
         int count = decoder.logitRows(batch, 0);
+        draw(next, count);
         readings[begun++ % readings.length] = new Reading(choices.read(count), count, batch.logitRowCount);
+    }
+
+    /** Draws on the device what can be drawn there, of the first {@code count} logit rows. */
+    private void draw(Step next, int count) {
+        if (draws == null) {
+            return;
+        }
+        draws.clear();
+        int logitRow = 0;
+        for (int i = 0; i < next.size(); i++) {
+            var work = next.get(i);
+            logitRow += work.to() - firstLogits(work);
+            if (work.outputCount() == 1
+                    && logitRow <= count
+                    && !work.output(0).isPlainlyGreedy(work.position())
+                    && DrawList.takes(work.output(0))
+                    && drawList.add(draws, logitRow - 1, work.output(0), work.position())) {
+                work.drawnOnDevice();
+            }
+        }
+        kernels.draw(choices, logitRows, draws);
     }
 
     /** One allocation a step. */
@@ -197,7 +228,7 @@ public final class DecoderRunner implements ModelRunner {
         }
         boolean read = false;
         for (int i = 0; i < work.outputCount(); i++) {
-            if (work.output(i).isPlainlyGreedy(work.position())) {
+            if (work.isDrawnOnDevice() || work.output(i).isPlainlyGreedy(work.position())) {
                 work.chose(i, largest(work, reading, matrixRow));
                 continue;
             }

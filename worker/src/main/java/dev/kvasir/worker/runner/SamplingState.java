@@ -79,6 +79,11 @@ public final class SamplingState {
                 && position >= parameters.minTokens();
     }
 
+    /** Whether what is chosen depends on the tokens before it in more than the logits. */
+    boolean isPenalised() {
+        return penalised;
+    }
+
     /** Tokens with a bias, ascending. */
     int[] biasedIds() {
         return biasedIds;

@@ -29,6 +29,7 @@ public final class SequenceWork {
     private int from;
     private int to;
     private int follows = NOBODY;
+    private boolean drawn;
     private int scoreFrom;
     private int scoreTo;
     private int scoreTopCount;
@@ -60,6 +61,7 @@ public final class SequenceWork {
         to = end;
         blockTable = table;
         follows = NOBODY;
+        drawn = false;
         scoreFrom = end;
         scoreTo = end;
     }
@@ -127,6 +129,16 @@ public final class SequenceWork {
     /** Tokens that the outputs have already. */
     public int position() {
         return position;
+    }
+
+    /** The token of the one output is drawn where the logits are. */
+    public void drawnOnDevice() {
+        drawn = true;
+    }
+
+    /** Whether the token of the one output is drawn where the logits are. */
+    public boolean isDrawnOnDevice() {
+        return drawn;
     }
 
     /** Notes the token chosen for an output. */

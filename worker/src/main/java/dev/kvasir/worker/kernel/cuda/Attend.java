@@ -7,11 +7,14 @@ import dev.kvasir.worker.kernel.Batch;
 
 /** Chooses how a batch attends: the kernels made for one token or for several of a sequence, or the one that takes all. */
 final class Attend {
+    private final boolean deterministic;
     private final AttendSimple simple;
     private final AttendDecode decode;
     private final AttendPrefill prefill;
 
-    Attend(Gpu gpu, KernelLibrary library, DeviceArena arena) {
+    /** @param deterministic a token attends in one order, whether it is computed alone, with its prompt or in a batch */
+    Attend(Gpu gpu, KernelLibrary library, DeviceArena arena, boolean deterministic) {
+        this.deterministic = deterministic;
         simple = new AttendSimple(library, gpu.stream());
         decode = new AttendDecode(gpu, library, arena);
         prefill = new AttendPrefill(gpu, library);
@@ -25,7 +28,9 @@ final class Attend {
             Batch batch,
             BatchMirror onDevice,
             AttentionShape shape) {
-        if (!decode.takes(query, storage, shape, onDevice.sequencesMax()) || !prefill.takes(query, storage, shape)) {
+        if (deterministic
+                || !decode.takes(query, storage, shape, onDevice.sequencesMax())
+                || !prefill.takes(query, storage, shape)) {
             simple.run(out, query, storage, layer, onDevice, shape);
             return;
         }

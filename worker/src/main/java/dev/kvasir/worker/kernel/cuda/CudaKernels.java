@@ -10,6 +10,7 @@ import dev.kvasir.worker.kernel.Activation;
 import dev.kvasir.worker.kernel.AttentionShape;
 import dev.kvasir.worker.kernel.Batch;
 import dev.kvasir.worker.kernel.Choices;
+import dev.kvasir.worker.kernel.Draws;
 import dev.kvasir.worker.kernel.KernelShapes;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KvLayout;
@@ -39,6 +40,7 @@ public final class CudaKernels implements Kernels {
 
     private final Gpu gpu;
     private final DType type;
+    private final boolean deterministic;
     private final DeviceArena arena;
     private final KernelLibrary library;
     private final CublasLt cublas;
@@ -54,10 +56,12 @@ public final class CudaKernels implements Kernels {
     private final Fill fill;
     private final Products products;
     private Largest.@Nullable CudaChoices choices;
+    private @Nullable Draw draw;
 
     private CudaKernels(Gpu gpu, DType type, StepLimits limits, CudaOptions options, CublasOpener opener) {
         this.gpu = gpu;
         this.type = type;
+        deterministic = options.deterministic();
         library = KernelLibrary.load(gpu, options.cache(), options.libraryPath());
         arena = gpu.arena(arenaBytes(gpu, options));
         cublas = opener.open(arena.allocate(WORKSPACE_BYTES), WORKSPACE_BYTES);
@@ -66,11 +70,11 @@ public final class CudaKernels implements Kernels {
         norm = new Norm(library, stream);
         rotation = new Rotation(library, stream);
         elements = new ElementOperation(library, stream);
-        attend = new Attend(gpu, library, arena);
+        attend = new Attend(gpu, library, arena, deterministic);
         skinny = new SkinnyMultiply(library, stream);
         largest = new Largest(library, stream);
         fill = new Fill(library, stream);
-        products = new Products(gpu, cublas);
+        products = new Products(gpu, cublas, deterministic);
         memory = new CudaMemory(gpu, type, arena, fill);
         steps = new CudaSteps(gpu, arena, limits);
     }
@@ -119,14 +123,15 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public String describe() {
-        return "cuda (%s, compute capability %s, driver for CUDA %s, %s, kernels %s, %s)"
+        return "cuda (%s, compute capability %s, driver for CUDA %s, %s, kernels %s, %s%s)"
                 .formatted(
                         gpu.info().name(),
                         gpu.info().capability(),
                         gpu.info().driver(),
                         KernelLibrary.suffix(type),
                         library.origin(),
-                        cublas.library());
+                        cublas.library(),
+                        deterministic ? ", deterministic" : "");
     }
 
     @Override
@@ -222,7 +227,7 @@ public final class CudaKernels implements Kernels {
         if (rows == 0) {
             return;
         }
-        if (SkinnyMultiply.takes(cuda(in), rows, cuda(weight))) {
+        if (!deterministic && SkinnyMultiply.takes(cuda(in), rows, cuda(weight))) {
             skinny.run(cuda(out), cuda(in), rows, cuda(weight), cudaBias, accumulate);
         } else {
             products.run(cuda(out), cuda(in), rows, cuda(weight), cudaBias, accumulate);
@@ -233,7 +238,7 @@ public final class CudaKernels implements Kernels {
     @Override
     public Matrix multiplyGated(MatrixGroup outs, Matrix in, int rows, Weight weight, Activation activation) {
         var whole = outs.whole();
-        if (rows == 0 || whole == null || !SkinnyMultiply.takes(cuda(in), rows, cuda(weight))) {
+        if (rows == 0 || whole == null || deterministic || !SkinnyMultiply.takes(cuda(in), rows, cuda(weight))) {
             return Kernels.super.multiplyGated(outs, in, rows, weight, activation);
         }
         KernelShapes.multiply(whole, in, rows, weight);
@@ -397,6 +402,24 @@ public final class CudaKernels implements Kernels {
         gpu.enter();
         if (rows > 0) {
             largest.run((Largest.CudaChoices) into, cuda(logits), rows);
+        }
+    }
+
+    @Override
+    public Draws allocateDraws(int requestsMax, int entriesMax) {
+        gpu.enter();
+        draw = new Draw(gpu, library, arena, requestsMax, entriesMax);
+        return new Draws(requestsMax, entriesMax);
+    }
+
+    @Override
+    public void draw(Choices into, Matrix logits, Draws draws) {
+        gpu.enter();
+        if (draw == null) {
+            throw new IllegalStateException("there is no room for draws");
+        }
+        if (draws.count() > 0) {
+            draw.run((Largest.CudaChoices) into, cuda(logits), draws);
         }
     }
 

@@ -8,10 +8,16 @@ import java.nio.file.Path;
  * @param memoryUtilization share of the GPU's memory that this process may use
  * @param cache folder of kernels that are compiled at start
  * @param libraryPath folders where CUDA's libraries may be, separated by colons
+ * @param deterministic whether a row's result must depend on no other row, and not on how many there are
  */
-public record CudaOptions(double memoryUtilization, Path cache, String libraryPath) {
+public record CudaOptions(double memoryUtilization, Path cache, String libraryPath, boolean deterministic) {
     /** Environment variable of {@code libraryPath}. */
     public static final String LIBRARY_PATH_VARIABLE = "KVASIR_CUDA_LIBRARY_PATH";
+
+    /** In fast mode. */
+    public CudaOptions(double memoryUtilization, Path cache, String libraryPath) {
+        this(memoryUtilization, cache, libraryPath, false);
+    }
 
     public CudaOptions {
         if (!(memoryUtilization > 0 && memoryUtilization <= 1)) {

@@ -41,6 +41,7 @@ final class KernelLibrary {
             "AttendPrefillWgmma",
             "SkinnyMultiply",
             "Largest",
+            "Draw",
             "Fill");
 
     private static final List<String> HEADERS =

@@ -12,7 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Matrix products by cuBLASLt. Which of its algorithms a shape takes is measured before the first request: for each batch
+ * Matrix products by cuBLASLt, of deterministic ones all numbers of rows by one algorithm that adds in one order.
+ * Otherwise the algorithm is measured. Which of its algorithms a shape takes is measured before the first request: for each batch
  * size that steps are recorded for, and for some numbers of rows up to the largest; prompts of other lengths take the
  * algorithm of the next larger one measured. What was never measured takes what the library's heuristic likes best.
  */
@@ -22,12 +23,16 @@ final class Products {
     /** Shapes that are remembered; prompts come in all lengths. */
     private static final int PLANS_MAX = 8192;
 
+    /** What the algorithm of deterministic products is chosen for. */
+    private static final int SAME_ROWS = 64;
+
     private static final int[] LARGE_ROWS = {
         320, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 2560, 3072, 4096, 5120, 6144, 8192, 12_288, 16_384
     };
 
     private final Gpu gpu;
     private final CublasLt library;
+    private final boolean deterministic;
     private final ProductTimer timer;
     private final Map<CublasLt.Shape, CublasLt.Plan> plans = new HashMap<>();
     /** By shape without rows: what was measured, by rows. */
@@ -43,8 +48,9 @@ final class Products {
      */
     record Operands(long out, long in, long weight, long bias, int rowsMax) {}
 
-    Products(Gpu gpu, CublasLt library) {
+    Products(Gpu gpu, CublasLt library, boolean deterministic) {
         this.gpu = gpu;
+        this.deterministic = deterministic;
         this.library = library;
         this.timer = new ProductTimer(gpu, library);
     }
@@ -100,6 +106,11 @@ final class Products {
             plans.values().stream().filter(plan -> !isMeasured(plan)).forEach(library::release);
             plans.values().removeIf(plan -> !isMeasured(plan));
         }
+        if (deterministic) {
+            var plan = same(shape);
+            plans.put(shape, plan);
+            return plan;
+        }
         if (measuring) {
             seen.putIfAbsent(shape.withRows(0), operands);
             return measure(shape, operands);
@@ -109,6 +120,22 @@ final class Products {
             plan = library.plans(shape, 1).getFirst();
         }
         plans.put(shape, plan);
+        return plan;
+    }
+
+    /** The one algorithm for all numbers of rows; tiles are alike whatever is in their other rows. */
+    private CublasLt.Plan same(CublasLt.Shape shape) {
+        var byRows = measured.computeIfAbsent(shape.withRows(0), _ -> new TreeMap<>());
+        if (byRows.isEmpty()) {
+            byRows.put(
+                    SAME_ROWS,
+                    library.plansInOneOrder(shape.withRows(SAME_ROWS), 1).getFirst());
+        }
+        var plan = library.planLike(shape, byRows.firstEntry().getValue());
+        if (plan == null) {
+            throw new IllegalStateException("no algorithm of cuBLASLt computes both %s and %d rows of it in one order"
+                    .formatted(shape, SAME_ROWS));
+        }
         return plan;
     }
 

@@ -10,9 +10,12 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Products of few rows, bound by reading the weight once, which begins before the predecessor has ended. */
+/**
+ * Products of few rows, bound by reading the weight once. Launched after their predecessor has ended: begun before, their
+ * blocks fill the device while the predecessor still needs it, and whole steps take longer.
+ */
 final class SkinnyMultiply {
-    static final int ROWS_MAX = 2;
+    static final int ROWS_MAX = 16;
     private static final int THREADS = 256;
     private static final int COLUMNS = 16;
 
@@ -56,7 +59,7 @@ final class SkinnyMultiply {
             String suffix) {
         var name = "skinny_multiply_%s_%d%s".formatted(KernelLibrary.suffix(in.type()), rows <= 8 ? 8 : 16, suffix);
         kernels.computeIfAbsent(name, _ -> library.kernel("SkinnyMultiply", name))
-                .launchEarly(
+                .launch(
                         stream,
                         Grid.of(Math.ceilDiv(outputs, COLUMNS), THREADS),
                         new Arguments()
