@@ -124,6 +124,7 @@ public record KvasirConfig(
     Duration drainTimeoutMax() {
         return router.drainTimeout()
                 .multipliedBy(2)
+                .plus(streams.resumeWait())
                 .plus(sharing.handOverTimeout())
                 .plusSeconds(10);
     }

@@ -39,7 +39,7 @@ final class WorkerMember {
     private final WorkerProtocol.Description description;
     private final CountDownLatch stopped;
     private final Duration drainTimeout;
-    private final Duration handOver;
+    private final Duration leaving;
     private volatile boolean draining;
 
     private WorkerMember(
@@ -51,7 +51,8 @@ final class WorkerMember {
         this.description = model.description();
         this.stopped = new CountDownLatch(1);
         this.drainTimeout = config.router().drainTimeout();
-        this.handOver = config.sharing().handOverTimeout();
+        this.leaving =
+                MOVING.plus(config.streams().resumeWait()).plus(config.sharing().handOverTimeout());
         this.actor = system.systemActorOf(
                 Worker.create(
                         () -> model,
@@ -164,7 +165,7 @@ final class WorkerMember {
     void drain() throws InterruptedException {
         draining = true;
         actor.tell(new WorkerProtocol.Drain(drainTimeout.toMillis()));
-        var patience = drainTimeout.plus(MOVING).plus(handOver);
+        var patience = drainTimeout.plus(leaving);
         if (!stopped.await(patience.toMillis(), TimeUnit.MILLISECONDS)) {
             LOG.warn("The worker is still at work {} s after it was to drain", patience.toSeconds());
         }

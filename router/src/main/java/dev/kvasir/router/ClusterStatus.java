@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 public final class ClusterStatus {
     private final List<Consumer<ClusterStatus>> listeners = new CopyOnWriteArrayList<>();
     private volatile List<WorkerStatus> workers = List.of();
+    private volatile String isolation = "";
 
     /**
      * One worker.
@@ -32,7 +33,19 @@ public final class ClusterStatus {
 
     /** Whether some worker takes requests for the model. */
     public boolean serving(ServedModel model) {
-        return describing(model).isPresent();
+        return isolation.isEmpty() && describing(model).isPresent();
+    }
+
+    /** Why this router takes nothing new although it could; empty where it does. */
+    public String isolation() {
+        return isolation;
+    }
+
+    void isolated(String why) {
+        if (!isolation.equals(why)) {
+            isolation = why;
+            listeners.forEach(listener -> listener.accept(this));
+        }
     }
 
     /** A worker of the model that takes requests. */

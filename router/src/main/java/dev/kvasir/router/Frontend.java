@@ -89,6 +89,7 @@ public final class Frontend {
             Optional<SharedIndex> index) {
         var status = new ClusterStatus();
         var decisions = new DecisionLog();
+        var members = Members.of(system);
         var setup = new Router.Setup(
                 routerId(system),
                 config,
@@ -99,9 +100,10 @@ public final class Frontend {
                 new RouterMetrics(registry, models),
                 status,
                 decisions,
+                members,
                 index);
         var router = system.systemActorOf(Router.create(setup), "kvasir-router", Props.empty());
-        return new Frontend(config, migration, models, router, status, decisions, Members.of(system));
+        return new Frontend(config, migration, models, router, status, decisions, members);
     }
 
     /** One life of a router. */
@@ -227,6 +229,10 @@ public final class Frontend {
         if (draining) {
             throw new RequestFailedException(
                     Failure.retryable(FailureKind.UNAVAILABLE, "this router is draining", Router.RETRY_AFTER_MILLIS));
+        }
+        if (!status.isolation().isEmpty()) {
+            throw new RequestFailedException(
+                    Failure.retryable(FailureKind.UNAVAILABLE, status.isolation(), Router.RETRY_AFTER_MILLIS));
         }
         if (!slots.tryAcquire()) {
             throw new RequestFailedException(Failure.retryable(

@@ -12,6 +12,9 @@ import org.apache.pekko.cluster.typed.Leave;
 /** The members of the cluster that this process is part of. */
 @FunctionalInterface
 public interface Members {
+    /** Status of a member that cannot be reached, whatever else it is. */
+    String UNREACHABLE = "Unreachable";
+
     /**
      * One member.
      *
@@ -66,7 +69,7 @@ public interface Members {
     }
 
     private static MemberStatus status(Member member, boolean unreachable) {
-        var status = unreachable ? "Unreachable" : member.status().toString();
+        var status = unreachable ? UNREACHABLE : member.status().toString();
         var roles = new HashSet<>(member.getRoles());
         // Which Pekko keeps among the roles.
         roles.remove("dc-" + member.dataCenter());

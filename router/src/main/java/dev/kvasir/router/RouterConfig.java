@@ -25,6 +25,7 @@ import java.time.Duration;
  * @param drainTimeout how long open streams may go on once the router drains
  * @param drainSettle how long a draining router says that it is not serving, and serves, before it refuses
  * @param tenantIsolation whether KV blocks of one tenant are never used for another
+ * @param minorityTimeout after which a router that reaches only a minority of the cluster takes no new requests
  */
 public record RouterConfig(
         String host,
@@ -44,7 +45,8 @@ public record RouterConfig(
         Duration handshakeTimeout,
         Duration drainTimeout,
         Duration drainSettle,
-        boolean tenantIsolation) {
+        boolean tenantIsolation,
+        Duration minorityTimeout) {
     private static final Duration ONE_MILLISECOND = Duration.ofMillis(1);
 
     public RouterConfig {
@@ -63,6 +65,7 @@ public record RouterConfig(
         checkPositive("keep-alive-time-min", keepAliveTimeMin);
         checkPositive("handshake-timeout", handshakeTimeout);
         checkPositive("drain-timeout", drainTimeout);
+        checkPositive("minority-timeout", minorityTimeout);
         check("drain-settle", drainSettle, !drainSettle.isNegative(), "not negative");
     }
 
@@ -86,7 +89,8 @@ public record RouterConfig(
                 section.getDuration("handshake-timeout"),
                 section.getDuration("drain-timeout"),
                 section.getDuration("drain-settle"),
-                section.getBoolean("tenant-isolation"));
+                section.getBoolean("tenant-isolation"),
+                section.getDuration("minority-timeout"));
     }
 
     private static Policy placement(String title) {

@@ -13,90 +13,135 @@ import dev.kvasir.router.placement.Roster;
 import dev.kvasir.router.placement.WorkerId;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
-import org.apache.pekko.actor.typed.ActorRef;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The workers that a router actor has heard of: who they are, whether they may serve, and what they have to do. */
-final class Workers {
+/**
+ * The workers that a router has heard of: who they are, whether they may serve, and what they have to do. One that is not
+ * listed any more drains: it gets no requests, and is known until it is gone, for it may hold streams that somebody resumes.
+ * Decisions without actors; used on one thread.
+ *
+ * @param <R> how a worker is spoken to
+ */
+public final class Workers<R> {
     private static final Logger LOG = LoggerFactory.getLogger(Workers.class);
 
-    private final ClusterStatus status;
+    private static final String DRAINS = "it is draining";
+
+    private final Consumer<List<WorkerStatus>> published;
     private final Roster roster;
     private final ClusterState state;
-    private final Map<ActorRef<WorkerProtocol.Command>, Known> known = new HashMap<>();
-    private final Map<WorkerId, Known> byId = new HashMap<>();
+    private final Map<R, Known<R>> known = new LinkedHashMap<>();
+    private final Map<WorkerId, Known<R>> byId = new LinkedHashMap<>();
 
     /** A worker; its fields are null until it has described itself. */
-    private static final class Known {
-        private final ActorRef<WorkerProtocol.Command> ref;
+    private static final class Known<R> {
+        private final R ref;
         private @Nullable Description description;
         private @Nullable WorkerId id;
         private @Nullable LoadReport load;
         private @Nullable Runnable unsubscribe;
         private String refusal = "";
+        private boolean listed = true;
         private boolean reachable = true;
         private String silence = "";
 
-        Known(ActorRef<WorkerProtocol.Command> ref) {
+        Known(R ref) {
             this.ref = ref;
         }
     }
 
-    Workers(Collection<ServedModel> models, ClusterStatus status, PrefixSource prefixes) {
-        this.status = status;
+    /** @param published told of all workers whenever something about them has changed */
+    public Workers(Roster roster, PrefixSource prefixes, Consumer<List<WorkerStatus>> published) {
+        this.roster = roster;
         this.state = new ClusterState(prefixes);
-        this.roster = new Roster(
-                WorkerProtocol.VERSION,
-                models.stream().collect(Collectors.toMap(ServedModel::name, ServedModel::vocabularySize)));
+        this.published = published;
     }
 
-    ClusterState state() {
+    /** Of a router that serves the models. */
+    static <R> Workers<R> of(Collection<ServedModel> models, ClusterStatus status, PrefixSource prefixes) {
+        var vocabularies = models.stream().collect(Collectors.toMap(ServedModel::name, ServedModel::vocabularySize));
+        return new Workers<>(new Roster(WorkerProtocol.VERSION, vocabularies), prefixes, status::publish);
+    }
+
+    public ClusterState state() {
         return state;
     }
 
-    boolean isNew(ActorRef<WorkerProtocol.Command> ref) {
-        return !known.containsKey(ref);
-    }
-
-    boolean isKnown(ActorRef<WorkerProtocol.Command> ref) {
+    public boolean isKnown(R ref) {
         return known.containsKey(ref);
     }
 
-    void asked(ActorRef<WorkerProtocol.Command> ref) {
-        known.computeIfAbsent(ref, Known::new);
+    /** A worker is listed; true where it is to be asked to describe itself. */
+    public boolean listed(R ref) {
+        var worker = known.get(ref);
+        if (worker == null) {
+            known.put(ref, new Known<>(ref));
+            return true;
+        }
+        if (!worker.listed) {
+            worker.listed = true;
+            join(worker);
+            review();
+        }
+        return false;
+    }
+
+    /** A worker is not listed any more. One that has not described itself is forgotten. */
+    public void unlisted(R ref) {
+        var worker = known.get(ref);
+        if (worker == null || !worker.listed) {
+            return;
+        }
+        if (worker.id == null) {
+            known.remove(ref);
+            return;
+        }
+        LOG.info("Worker {} drains", worker.id);
+        worker.listed = false;
+        worker.refusal = DRAINS;
+        roster.leave(worker.id);
+        state.removed(worker.id);
+        review();
+    }
+
+    /** All that are listed, and who of them can be reached now; answers with those to be asked to describe themselves. */
+    List<R> listed(Set<R> all, Set<R> reachable) {
+        List.copyOf(known.keySet()).stream().filter(ref -> !all.contains(ref)).forEach(this::unlisted);
+        return reachable.stream().filter(this::listed).toList();
     }
 
     /** Those that have described themselves. */
-    Map<WorkerId, ActorRef<WorkerProtocol.Command>> described() {
-        var refs = new HashMap<WorkerId, ActorRef<WorkerProtocol.Command>>();
+    public Map<WorkerId, R> described() {
+        var refs = new LinkedHashMap<WorkerId, R>();
         byId.forEach((id, worker) -> refs.put(id, worker.ref));
         return refs;
     }
 
-    @Nullable
-    WorkerId id(ActorRef<WorkerProtocol.Command> ref) {
+    public @Nullable WorkerId id(R ref) {
         var worker = known.get(ref);
         return worker == null ? null : worker.id;
     }
 
     /** Whether a worker of the model gets no requests only because it is not heard. */
-    boolean silent(ServedModel model) {
+    public boolean silent(ServedModel model) {
         return byId.values().stream()
                 .anyMatch(worker -> worker.description != null
                         && worker.description.model().equals(model.name())
+                        && worker.listed
                         && !worker.silence.isEmpty()
                         && worker.refusal.equals(absence(worker)));
     }
 
     /** Gives a worker no requests, for as long as it is silent or stuck. */
-    void suspect(WorkerId id, String why) {
+    public void suspect(WorkerId id, String why) {
         var worker = byId.get(id);
         if (worker != null && !worker.silence.equals(why)) {
             LOG.warn("Worker {}: {}", id, why.isEmpty() ? "it is heard again" : why);
@@ -106,13 +151,17 @@ final class Workers {
         }
     }
 
-    @Nullable
-    ActorRef<WorkerProtocol.Command> ref(WorkerId id) {
+    public @Nullable R ref(WorkerId id) {
         var worker = byId.get(id);
         return worker == null ? null : worker.ref;
     }
 
-    void described(ActorRef<WorkerProtocol.Command> ref, Description description, Runnable unsubscribe) {
+    /**
+     * A worker says who it is.
+     *
+     * @param unsubscribe run when it is forgotten
+     */
+    public void described(R ref, Description description, Runnable unsubscribe) {
         var worker = known.get(ref);
         if (worker == null) {
             return;
@@ -122,12 +171,18 @@ final class Workers {
         worker.id = id;
         worker.unsubscribe = unsubscribe;
         byId.put(id, worker);
-        roster.join(id, description.model(), traits(description));
+        join(worker);
         LOG.info("Worker {} joined: {}", id, description);
         review();
     }
 
-    void reported(ActorRef<WorkerProtocol.Command> ref, LoadReport report) {
+    private void join(Known<R> worker) {
+        if (worker.id != null && worker.description != null && worker.listed) {
+            roster.join(worker.id, worker.description.model(), traits(worker.description));
+        }
+    }
+
+    public void reported(R ref, LoadReport report) {
         var worker = known.get(ref);
         if (worker == null || worker.id == null) {
             return;
@@ -145,30 +200,30 @@ final class Workers {
         publish();
     }
 
-    /** Forgets all others. */
-    void keepOnly(Set<ActorRef<WorkerProtocol.Command>> listed) {
-        List.copyOf(known.keySet()).stream()
-                .filter(ref -> !listed.contains(ref))
-                .forEach(this::forget);
-        review();
-    }
-
-    /** Notes who can be reached now; answers with those that could be until now. */
-    List<ActorRef<WorkerProtocol.Command>> unreachable(Set<ActorRef<WorkerProtocol.Command>> reachable) {
-        var lost = new ArrayList<ActorRef<WorkerProtocol.Command>>();
-        for (var worker : known.values()) {
-            boolean now = reachable.contains(worker.ref);
-            if (worker.reachable && !now) {
-                LOG.warn("Worker {} cannot be reached", worker.id);
-                lost.add(worker.ref);
-            }
-            worker.reachable = now;
+    /** Notes whether a worker can be reached; true where that was so until now and is no more. */
+    public boolean reachable(R ref, boolean now) {
+        var worker = known.get(ref);
+        if (worker == null || worker.reachable == now) {
+            return false;
         }
+        if (!now) {
+            LOG.warn("Worker {} cannot be reached", worker.id);
+        }
+        worker.reachable = now;
         review();
-        return lost;
+        return !now;
     }
 
-    private void forget(ActorRef<WorkerProtocol.Command> ref) {
+    /** Those that are listed. */
+    public List<R> listed() {
+        return known.values().stream()
+                .filter(worker -> worker.listed)
+                .map(worker -> worker.ref)
+                .toList();
+    }
+
+    /** A worker is no more. */
+    public void gone(R ref) {
         var worker = known.remove(ref);
         if (worker == null || worker.id == null) {
             return;
@@ -180,6 +235,7 @@ final class Workers {
         if (worker.unsubscribe != null) {
             worker.unsubscribe.run();
         }
+        review();
     }
 
     /** Lets those serve that may, and no others. */
@@ -209,18 +265,18 @@ final class Workers {
         });
     }
 
-    private static String absence(Known worker) {
+    private static String absence(Known<?> worker) {
         return worker.reachable ? worker.silence : "it cannot be reached";
     }
 
-    void publish() {
+    public void publish() {
         var workers = new ArrayList<WorkerStatus>();
         for (var worker : known.values()) {
             if (worker.description != null) {
                 workers.add(new WorkerStatus(worker.description, worker.load, worker.refusal));
             }
         }
-        status.publish(workers);
+        published.accept(workers);
     }
 
     private static Traits traits(Description description) {

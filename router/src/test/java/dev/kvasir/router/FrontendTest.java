@@ -60,6 +60,22 @@ class FrontendTest {
     }
 
     @Test
+    void aRouterInAMinorityTakesNothingNewAndSaysSo() {
+        cluster.worker(StandInWorker.saying("x"));
+        var status = cluster.frontend().status();
+        status.isolated("this router reaches 1 of 3 members");
+        assertThat(status.serving(TestModel.served())).isFalse();
+        assertThatThrownBy(() -> cluster.submit(draft()))
+                .isInstanceOfSatisfying(RequestFailedException.class, refused -> {
+                    assertThat(refused.failure().kind()).isEqualTo(FailureKind.UNAVAILABLE);
+                    assertThat(refused.failure().message()).contains("1 of 3 members");
+                    assertThat(refused.failure().retryAfterMillis()).isPositive();
+                });
+        status.isolated("");
+        drain(cluster.submit(draft()));
+    }
+
+    @Test
     void answerOfTheWorkerReachesTheDoor() {
         cluster.worker(StandInWorker.saying("The answer is 42."));
         var events = drain(cluster.submit(draft()));
@@ -216,7 +232,7 @@ class FrontendTest {
         var response = cluster.submit(draft());
         assertThat(response.take(SOON)).isPresent();
         worker.ref().tell(new WorkerProtocol.Drain(60_000));
-        cluster.awaitWorkers(0);
+        cluster.awaitNoneServing();
         assertThat(cluster.frontend().open()).isEqualTo(1);
         assertThat(failure(drain(cluster.submit(draft()))).kind()).isEqualTo(FailureKind.UNAVAILABLE);
         assertThat(text(drain(response), 0)).isNotEmpty();

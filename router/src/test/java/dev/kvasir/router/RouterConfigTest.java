@@ -31,6 +31,7 @@ public class RouterConfigTest {
             drain-timeout = 5 s
             drain-settle = 0 s
             tenant-isolation = true
+            minority-timeout = 3 s
             """;
 
     /** Complete, with some keys changed. */
@@ -59,7 +60,8 @@ public class RouterConfigTest {
                         Duration.ofSeconds(10),
                         Duration.ofSeconds(5),
                         Duration.ZERO,
-                        true));
+                        true,
+                        Duration.ofSeconds(3)));
     }
 
     @ParameterizedTest

@@ -72,6 +72,12 @@ public final class TestCluster implements AutoCloseable {
         await(() -> assertThat(frontend.status().workers()).hasSize(count));
     }
 
+    /** Waits until no worker gets requests. */
+    public void awaitNoneServing() {
+        await(() -> assertThat(frontend.status().workers())
+                .noneMatch(worker -> worker.refusal().isEmpty()));
+    }
+
     /** Waits until no worker has a request. */
     public void awaitIdleWorkers() {
         await(() -> {

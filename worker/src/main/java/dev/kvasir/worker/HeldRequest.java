@@ -32,6 +32,8 @@ final class HeldRequest {
     private String router;
     private @Nullable ActorRef<Delivery> listener;
     private @Nullable Run run;
+    private boolean released;
+    private long quietSinceNanos;
 
     /** One stay in the engine. What a run says after another has taken its place is not heard. */
     private final class Run implements StreamSink {
@@ -94,6 +96,21 @@ final class HeldRequest {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Its router is done with it. */
+    void release() {
+        released = true;
+    }
+
+    /** Nothing is under way any more. */
+    void quietSince(long nowNanos) {
+        quietSinceNanos = nowNanos;
+    }
+
+    /** Whether its router went without a word so lately that somebody may still come for it. */
+    boolean awaited(long waitNanos, long nowNanos) {
+        return !released && !inEngine() && worthKeeping() && nowNanos - quietSinceNanos < waitNanos;
     }
 
     /** Whether there is anything that could be resumed. */
@@ -215,6 +232,7 @@ final class HeldRequest {
             listener = null;
             attempt = newAttempt;
             router = newRouter;
+            released = false;
         } finally {
             lock.unlock();
         }

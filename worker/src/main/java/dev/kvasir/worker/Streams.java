@@ -29,6 +29,7 @@ public final class Streams {
     private final Map<RequestId, HeldRequest> held = new HashMap<>();
     private final Leases<String> routers;
     private final Retention retention;
+    private final long resumeWaitNanos;
 
     /**
      * @param engine takes requests; their sinks hear all else
@@ -43,6 +44,7 @@ public final class Streams {
         this.incarnation = incarnation;
         this.engine = engine;
         this.ended = ended;
+        this.resumeWaitNanos = settings.resumeWait().toNanos();
         this.routers = new Leases<>(settings.lease().toNanos(), nowNanos);
         this.retention =
                 new Retention(settings.retention().toNanos(), settings.retainedMax(), settings.retainedBytesMax());
@@ -83,8 +85,16 @@ public final class Streams {
             retention.forget(request.id());
             engine.accept(active);
         } else {
+            request.quietSince(nowNanos);
             retention.keep(request.id(), request.bytes(), nowNanos);
         }
+    }
+
+    /** Requests that nobody was done with and that somebody may resume soon; a worker that drains waits for them. */
+    public int awaited(long nowNanos) {
+        return Math.toIntExact(held.values().stream()
+                .filter(request -> request.awaited(resumeWaitNanos, nowNanos))
+                .count());
     }
 
     private static long deadline(long millis, long nowNanos) {
@@ -102,6 +112,7 @@ public final class Streams {
         if (cancel.outputIndex().isPresent()) {
             request.dropOutput(cancel.outputIndex().getAsInt());
         } else {
+            request.release();
             request.park();
         }
     }
@@ -181,6 +192,7 @@ public final class Streams {
             return;
         }
         if (request.worthKeeping()) {
+            request.quietSince(nowNanos);
             retention.keep(id, request.bytes(), nowNanos);
             retention.drop(nowNanos).forEach(held::remove);
         } else {

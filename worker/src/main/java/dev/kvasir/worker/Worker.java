@@ -37,7 +37,8 @@ import org.apache.pekko.actor.typed.receptionist.Receptionist;
  * <pre>
  * loading   until the model is ready: requests are refused, questions wait
  * serving   registered with the receptionist
- * draining  unregistered: requests are refused; when the last one at hand has ended the actor stops
+ * draining  unregistered: requests are refused; when the last one at hand has ended, and nobody may come any more for one
+ *           whose router fell silent, it hands KV over that is worth keeping, and the actor stops
  * </pre>
  *
  * It stops with an exception when the model cannot be loaded or the engine breaks; by then all requests have failed. When a
@@ -158,7 +159,7 @@ public final class Worker {
                 core,
                 model.runner(),
                 observer,
-                settings.waitingMax() + settings.limits().sequencesMax(),
+                settings.submissionsMax(),
                 System::nanoTime,
                 cause -> self.tell(new Broken(cause)));
         plane.ifPresent(with -> with.start(context, engine));
@@ -198,7 +199,11 @@ public final class Worker {
                 .build();
     }
 
-    private Behavior<Message> draining(Serving s) {
+    /**
+     * @param movesOn whether streams are given back at once
+     * @param leaving whether KV is being handed over already
+     */
+    private Behavior<Message> draining(Serving s, boolean movesOn, boolean leaving) {
         return Behaviors.receive(Message.class)
                 .onAnyMessage(message -> switch (message) {
                     case Wire(WorkerProtocol.Generate generate) -> refuse(generate, "the worker is draining");
@@ -206,21 +211,32 @@ public final class Worker {
                         handBackAfter(drain.moveAfterMillis());
                         yield Behaviors.same();
                     }
-                    case HandBack _ -> {
-                        s.streams().handBack("the worker is draining");
-                        yield Behaviors.same();
+                    case Wire(WorkerProtocol.Claim claim) -> {
+                        s.streams().claim(claim, System.nanoTime());
+                        yield movesOn ? handBack(s, leaving) : Behaviors.same();
                     }
+                    case HandBack _ -> handBack(s, leaving);
                     case Ended(var id) -> {
                         s.streams().ended(id, System.nanoTime());
-                        yield leaveIfIdle(s, Behaviors.same());
+                        yield leaveIfIdle(s, movesOn, leaving);
+                    }
+                    case LookAround _ -> {
+                        s.streams().look(System.nanoTime());
+                        yield leaveIfIdle(s, movesOn, leaving);
                     }
                     // A request that was claimed meanwhile goes on; its end leads here again.
-                    case HandedOver _ -> s.streams().inEngine() == 0 ? Behaviors.stopped() : Behaviors.same();
+                    case HandedOver _ ->
+                        s.streams().inEngine() == 0 ? Behaviors.stopped() : draining(s, movesOn, false);
                     default -> atAnyTime(s, message);
                 })
                 .onSignal(Terminated.class, gone -> forget(s, gone.getRef()))
                 .onSignal(PostStop.class, _ -> stop(s))
                 .build();
+    }
+
+    private Behavior<Message> handBack(Serving s, boolean leaving) {
+        s.streams().handBack("the worker is draining");
+        return draining(s, true, leaving);
     }
 
     private Behavior<Message> atAnyTime(Serving s, Message message) {
@@ -269,24 +285,27 @@ public final class Worker {
         context.getSystem().receptionist().tell(Receptionist.deregister(WorkerProtocol.KEY, door));
         s.reports().drain();
         handBackAfter(drain.moveAfterMillis());
-        return leaveIfIdle(s, draining(s));
+        return leaveIfIdle(s, false, false);
     }
 
     private void handBackAfter(long millis) {
         timers.startSingleTimer(new HandBack(), Duration.ofMillis(Math.min(millis, HAND_BACK_MAX_MILLIS)));
     }
 
-    /** When nothing is at hand any more: hands over KV that is worth keeping, then stops. */
-    private Behavior<Message> leaveIfIdle(Serving s, Behavior<Message> otherwise) {
-        if (s.streams().inEngine() > 0) {
-            return otherwise;
+    /** When nothing is at hand any more, nor may be: hands over KV that is worth keeping, then stops. */
+    private Behavior<Message> leaveIfIdle(Serving s, boolean movesOn, boolean leaving) {
+        if (leaving) {
+            return Behaviors.same();
+        }
+        if (s.streams().inEngine() > 0 || s.streams().awaited(System.nanoTime()) > 0) {
+            return draining(s, movesOn, false);
         }
         if (s.plane().isEmpty()) {
             return Behaviors.stopped();
         }
         context.pipeToSelf(
                 s.plane().get().handOver(), (blocks, failure) -> new HandedOver(failure == null ? blocks : 0));
-        return otherwise;
+        return draining(s, movesOn, true);
     }
 
     private static Behavior<Message> forget(Serving s, ActorRef<Void> gone) {

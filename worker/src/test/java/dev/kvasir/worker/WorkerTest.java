@@ -51,8 +51,8 @@ class WorkerTest {
     private final StandInRunner runner = new StandInRunner(BLOCKS, 4, 64);
     private final Semaphore steps = new Semaphore(0);
     private int requests;
-    private StreamSettings settings =
-            new StreamSettings(Duration.ofHours(1), Duration.ofSeconds(30), Duration.ofSeconds(60), 16, 1 << 20);
+    private StreamSettings settings = new StreamSettings(
+            Duration.ofHours(1), Duration.ofSeconds(30), Duration.ofSeconds(60), Duration.ZERO, 16, 1 << 20);
 
     @AfterEach
     void stop() {
@@ -235,8 +235,13 @@ class WorkerTest {
 
     @Test
     void aRequestWhoseRouterFallsSilentStopsAndCanBeClaimedByAnotherWithEveryTokenOnce() {
-        settings =
-                new StreamSettings(Duration.ofMillis(200), Duration.ofSeconds(30), Duration.ofSeconds(60), 16, 1 << 20);
+        settings = new StreamSettings(
+                Duration.ofMillis(200),
+                Duration.ofSeconds(30),
+                Duration.ofSeconds(60),
+                Duration.ofSeconds(60),
+                16,
+                1 << 20);
         runner.stepOnlyWith(steps);
         var worker = worker(4, 4);
         var request = request(endless(60), 1, 2, 3);
@@ -334,6 +339,57 @@ class WorkerTest {
         assertThat(first.running()).containsExactly(new WorkerProtocol.Running(request.id(), 1));
         worker.tell(new WorkerProtocol.Renew("router#2", 9, true, alive.ref()));
         assertThat(alive.receiveMessage(SOON).running()).isEmpty();
+    }
+
+    @Test
+    void aDrainingWorkerWaitsForWhoeverResumesTheRequestOfARouterThatFellSilent() {
+        settings = new StreamSettings(
+                Duration.ofMillis(200),
+                Duration.ofSeconds(30),
+                Duration.ofSeconds(60),
+                Duration.ofSeconds(60),
+                16,
+                1 << 20);
+        runner.stepOnlyWith(steps);
+        var worker = worker(4, 4);
+        var request = request(endless(60), 1, 2, 3);
+        var orphan = send(worker, request, 0);
+        steps.release(10);
+        expect(orphan, StreamEvent.Accepted.class);
+        for (int i = 0; i < 10; i++) {
+            expect(orphan, StreamEvent.Tokens.class);
+        }
+        worker.tell(new WorkerProtocol.Drain(60_000));
+        awaitLoad(worker, report -> {
+            steps.release();
+            return report.runningSequences() == 0;
+        });
+        steps.release(1_000);
+        var found = kit.<WorkerProtocol.Found>createTestProbe();
+        worker.tell(new WorkerProtocol.Find(request.id(), found.ref()));
+        long attempt =
+                Attempt.resumed(found.receiveMessage(SOON).known().orElseThrow().attempt());
+        var heir = kit.<StreamEvent>createTestProbe();
+        worker.tell(new WorkerProtocol.Claim(request.id(), attempt, "router#2", 0, events(heir)));
+        assertThat(outputs(heir, 1)).isEqualTo(expected(request));
+        worker.tell(new WorkerProtocol.Cancel(request.id(), attempt, OptionalInt.empty()));
+        kit.createTestProbe().expectTerminated(worker, SOON);
+    }
+
+    @Test
+    void aDrainingWorkerDoesNotWaitForEver() {
+        settings = new StreamSettings(
+                Duration.ofMillis(200),
+                Duration.ofSeconds(30),
+                Duration.ofSeconds(60),
+                Duration.ofMillis(300),
+                16,
+                1 << 20);
+        var worker = worker(4, 4);
+        var answered = send(worker, request(endless(5), 1, 2, 3), 0);
+        outputs(answered, 1);
+        worker.tell(new WorkerProtocol.Drain(60_000));
+        kit.createTestProbe().expectTerminated(worker, SOON);
     }
 
     @Test

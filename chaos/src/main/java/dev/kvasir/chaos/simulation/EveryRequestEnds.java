@@ -10,7 +10,8 @@ import java.util.HashSet;
  * RESOURCE_EXHAUSTED  always: queues are bounded
  * DEADLINE_EXCEEDED   of a client in a hurry, and where faults last longer than a request may
  * UNAVAILABLE         unless some worker, and the way to it, stayed whole
- * NOT_FOUND           when a router has died, of a request that had not begun, or whose worker suffered too
+ * NOT_FOUND           when a router has died, of a request that had not begun, or whose worker suffered too; a worker
+ *                     that drains does not suffer: it waits for those whose router died
  * </pre>
  */
 final class EveryRequestEnds implements Invariant {
@@ -46,6 +47,7 @@ final class EveryRequestEnds implements Invariant {
 
     private static boolean onlyRoutersSuffer(Scenario scenario) {
         return scenario.faults().stream()
+                .filter(fault -> !(fault instanceof Fault.Drain))
                 .allMatch(fault ->
                         !fault.hurtsNetwork() && fault.members().stream().noneMatch(World::isWorker));
     }

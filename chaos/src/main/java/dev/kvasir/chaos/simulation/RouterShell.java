@@ -4,7 +4,6 @@ import com.google.protobuf.ByteString;
 import dev.kvasir.kvstore.hash.BlockHasher;
 import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.kvstore.hash.HashRoot;
-import dev.kvasir.protocol.Attempt;
 import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.GenerationRequest;
@@ -12,18 +11,19 @@ import dev.kvasir.protocol.Leases;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.router.Dispatch;
 import dev.kvasir.router.Failure;
 import dev.kvasir.router.Findings;
 import dev.kvasir.router.OutputEvent;
+import dev.kvasir.router.Oversight;
 import dev.kvasir.router.Session;
 import dev.kvasir.router.Session.Action;
-import dev.kvasir.router.placement.ClusterState;
+import dev.kvasir.router.Takeover;
+import dev.kvasir.router.Workers;
 import dev.kvasir.router.placement.ClusterView;
-import dev.kvasir.router.placement.Placement;
 import dev.kvasir.router.placement.Query;
+import dev.kvasir.router.placement.Roster;
 import dev.kvasir.router.placement.WorkerId;
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,13 +32,11 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.random.RandomGenerator;
 import org.apache.pekko.actor.typed.ActorRef;
-import org.jspecify.annotations.Nullable;
 
-/** A router: {@link Session}s, {@link Leases}, {@link ClusterState} and {@link Placement}, told what arrives and when. */
+/** A router: {@link Session}s, {@link Oversight}, {@link Workers} and {@link Dispatch}, told what arrives and when. */
 class RouterShell implements Life.Program {
     private static final long LEASE = World.LEASE;
     private static final long FIND_NANOS = Timeline.SECOND;
-    private static final int LOOKS_PER_AUDIT = 8;
 
     /** A request, its client, and the worker that it was last given to. */
     private static final class Stream {
@@ -48,7 +46,6 @@ class RouterShell implements Life.Program {
         private final long deadlineNanos;
         private final Map<WorkerId, Life> met = new LinkedHashMap<>();
         private final ActorRef<Delivery> replies;
-        private @Nullable WorkerId worker;
 
         Stream(Job job, Life client, Session session, long deadlineNanos, ActorRef<Delivery> replies) {
             this.job = job;
@@ -61,19 +58,17 @@ class RouterShell implements Life.Program {
 
     private final World world;
     private final Life self;
-    private final RandomGenerator random;
-    private final KnownWorkers workers = new KnownWorkers();
-    private final Leases<WorkerId> leases;
-    private final Placement placement;
+    private final Workers<Life> workers = new Workers<>(
+            new Roster(WorkerProtocol.VERSION, Map.of(StandInModel.NAME, StandInModel.VOCABULARY)), _ -> null, _ -> {});
+    private final Oversight<Life, RequestId> oversight;
+    private final Dispatch dispatch;
     private final Map<RequestId, Stream> streams = new LinkedHashMap<>();
-    private long looks;
 
     RouterShell(World world, Life self, RandomGenerator random) {
         this.world = world;
         this.self = self;
-        this.random = random;
-        this.leases = new Leases<>(LEASE, self.nanos());
-        this.placement = world.scenario().policy().create();
+        this.oversight = new Oversight<>(workers, LEASE, self.nanos());
+        this.dispatch = new Dispatch(world.scenario().policy().create(), random);
     }
 
     @Override
@@ -95,46 +90,35 @@ class RouterShell implements Life.Program {
     private void describe(Life worker) {
         send(worker, new WorkerProtocol.Describe(new Ref<>(world, self, answer -> described(worker, answer))));
         self.after(3 * Timeline.SECOND, () -> {
-            if (workers.isListed(worker) && workers.id(worker) == null) {
+            if (workers.isKnown(worker) && workers.id(worker) == null) {
                 describe(worker);
             }
         });
     }
 
     private void described(Life worker, WorkerProtocol.Description description) {
-        if (workers.described(worker, description)) {
-            var id = new WorkerId(description.address(), description.incarnation());
-            leases.heard(id, self.nanos());
-            send(worker, new WorkerProtocol.Subscribe(new Ref<>(world, self, report -> workers.reported(id, report))));
+        if (workers.isKnown(worker) && workers.id(worker) == null) {
+            oversight.described(worker, description, () -> {}, self.nanos());
+            send(
+                    worker,
+                    new WorkerProtocol.Subscribe(new Ref<>(world, self, report -> workers.reported(worker, report))));
         }
     }
 
     /** It takes nothing new, but what it has goes on. */
     @Override
     public void deregistered(Life other) {
-        forget(other);
-    }
-
-    private void forget(Life other) {
-        var id = workers.id(other);
-        workers.forget(other);
-        if (id != null) {
-            leases.forget(id);
-        }
+        workers.unlisted(other);
     }
 
     @Override
     public void reachable(Life other, boolean now) {
-        var id = workers.id(other);
-        workers.reachable(other, now);
-        if (id != null && !now) {
-            lost(id, "cannot be reached");
-        }
+        apply(oversight.reachable(other, now));
     }
 
     @Override
     public void left(Life other) {
-        forget(other);
+        oversight.gone(other);
         for (var stream : List.copyOf(streams.values())) {
             for (var met : Map.copyOf(stream.met).entrySet()) {
                 if (met.getValue() == other) {
@@ -146,45 +130,31 @@ class RouterShell implements Life.Program {
     }
 
     private void lookAround() {
-        boolean audit = looks++ % LOOKS_PER_AUDIT == 0;
-        workers.all()
-                .forEach((id, life) -> send(
-                        life,
-                        new WorkerProtocol.Renew(
-                                self.toString(), looks, audit, new Ref<>(world, self, alive -> heard(id, alive)))));
-        leases.look(self.nanos()).forEach(id -> lost(id, "has been silent"));
+        apply(oversight.look(self.nanos()));
     }
 
-    private void heard(WorkerId id, WorkerProtocol.Alive alive) {
-        if (workers.life(id) == null) {
-            return;
-        }
-        leases.heard(id, self.nanos());
-        workers.suspect(id, false);
-        if (alive.audit()) {
-            audit(id, alive);
-        }
-    }
-
-    /** Ends at a worker what this router does not know, or has given to another. */
-    private void audit(WorkerId id, WorkerProtocol.Alive alive) {
-        var here = new HashSet<RequestId>();
-        streams.values().stream()
-                .filter(stream -> id.equals(stream.worker))
-                .forEach(stream -> here.add(stream.job.id()));
-        var life = workers.life(id);
-        for (var running : alive.running()) {
-            if (life != null && !here.contains(running.requestId())) {
-                send(life, new WorkerProtocol.Cancel(running.requestId(), running.attempt(), OptionalInt.empty()));
+    private void apply(List<Oversight.Action<Life, RequestId>> actions) {
+        for (var action : actions) {
+            switch (action) {
+                case Oversight.Action.Renew(var worker, long sequence, boolean audit) ->
+                    send(
+                            worker,
+                            new WorkerProtocol.Renew(
+                                    self.toString(),
+                                    sequence,
+                                    audit,
+                                    new Ref<>(world, self, alive -> apply(oversight.heard(alive, self.nanos())))));
+                case Oversight.Action.Describe(var worker) -> describe(worker);
+                case Oversight.Action.End(var worker, var requestId, long attempt) ->
+                    send(worker, new WorkerProtocol.Cancel(requestId, attempt, OptionalInt.empty()));
+                case Oversight.Action.Lost(var id, var worker, var how) -> {
+                    var stream = streams.get(id);
+                    if (stream != null) {
+                        apply(stream, stream.session.lost(worker, how));
+                    }
+                }
             }
         }
-    }
-
-    private void lost(WorkerId id, String how) {
-        workers.suspect(id, true);
-        List.copyOf(streams.values()).stream()
-                .filter(stream -> id.equals(stream.worker))
-                .forEach(stream -> apply(stream, stream.session.lost(id, how)));
     }
 
     @Override
@@ -215,6 +185,7 @@ class RouterShell implements Life.Program {
                 self.nanos() + patience,
                 new Ref<>(world, self, word -> fromWorker(job.id(), word)));
         streams.put(job.id(), stream);
+        oversight.opened(job.id(), job.id());
         self.after(patience, () -> {
             if (streams.get(job.id()) == stream) {
                 fail(stream, FailureKind.DEADLINE_EXCEEDED, "the request was not done in time");
@@ -224,8 +195,7 @@ class RouterShell implements Life.Program {
     }
 
     private void find(Life client, Message.Resume resume) {
-        var heard = new LinkedHashMap<>(workers.all());
-        heard.keySet().removeIf(id -> !leases.holds(id));
+        var heard = oversight.heard();
         var findings = new Findings(heard.keySet());
         heard.forEach((id, life) -> send(
                 life,
@@ -246,10 +216,11 @@ class RouterShell implements Life.Program {
         if (before != null) {
             fail(before, FailureKind.ABORTED, "the stream was resumed elsewhere");
         }
-        var life = workers.life(worker);
-        boolean again = !known.complete() || life == null;
-        long attempt = again ? Attempt.resumed(known.attempt()) : known.attempt();
-        if (again && life != null) { // What it knows cannot be told again: it is generated anew.
+        var life = oversight.met().get(worker);
+        var takeover = Takeover.of(known, life != null);
+        long attempt = takeover.attempt();
+        boolean again = takeover.again();
+        if (takeover.fenceFirst() && life != null) {
             var nobody = new Ref<Delivery>(world, self, _ -> {});
             send(life, new WorkerProtocol.Claim(job.id(), attempt, self.toString(), 0, nobody));
             send(life, new WorkerProtocol.Cancel(job.id(), attempt, OptionalInt.empty()));
@@ -261,7 +232,7 @@ class RouterShell implements Life.Program {
             return;
         }
         stream.met.put(worker, life);
-        stream.worker = worker;
+        oversight.given(job.id(), worker, life);
         apply(stream, session.claim(worker, self.nanos()));
     }
 
@@ -295,8 +266,8 @@ class RouterShell implements Life.Program {
         for (var action : actions) {
             apply(stream, action);
         }
-        if (stream.session.ended() && streams.remove(stream.job.id(), stream) && stream.worker != null) {
-            workers.state().ended(stream.job.id().value());
+        if (stream.session.ended() && streams.remove(stream.job.id(), stream)) {
+            oversight.closed(stream.job.id());
         }
     }
 
@@ -337,37 +308,21 @@ class RouterShell implements Life.Program {
     }
 
     private void place(Stream stream, Set<WorkerId> without) {
-        var state = workers.state();
-        var id = stream.job.id().value();
+        var id = stream.job.id();
+        var request = stream.job.request();
         long now = self.nanos();
-        state.ended(id);
-        var query = query(stream);
-        var candidates = new ArrayList<>(state.view(query, now).workers());
-        candidates.removeIf(worker -> without.contains(worker.id()));
-        var decision = placement.place(new ClusterView(candidates), query, random);
+        var query = Dispatch.query(request, chain(request.generation()), stream.session.tokenCount());
+        var decision = dispatch.place(workers.state(), id.value(), query, without, now);
         var chosen = decision.chosen().orElse(null);
-        var life = chosen == null ? null : workers.life(chosen);
-        stream.worker = chosen;
+        var life = chosen == null ? null : workers.ref(chosen);
+        oversight.given(id, chosen, life);
         if (chosen == null || life == null) {
-            apply(stream, stream.session.notPlaced(decision.reason(), workers.someAreSilent(), now));
+            apply(stream, stream.session.notPlaced(decision.reason(), workers.silent(request.model()), now));
             return;
         }
-        state.dispatched(chosen, id, query, decision, now);
+        workers.state().dispatched(chosen, id.value(), query, decision, now);
         stream.met.put(chosen, life);
         apply(stream, stream.session.placed(chosen, now));
-    }
-
-    private Query query(Stream stream) {
-        var request = stream.job.request().generation();
-        int soFar = stream.session.tokenCount();
-        int output = request.sampling().maxTokens();
-        int prompt = request.prompt().length;
-        return new Query(
-                request.model(),
-                prompt + soFar,
-                Math.max(0, (long) output * request.sampling().n() - soFar),
-                prompt + output,
-                chain(request));
     }
 
     /** Names of the prompt's blocks, as workers will name them. */
@@ -403,7 +358,7 @@ class RouterShell implements Life.Program {
 
     /** Whether a load balancer would send it clients. */
     boolean ready() {
-        return !workers.all().isEmpty();
+        return workers.listed().stream().anyMatch(worker -> workers.id(worker) != null);
     }
 
     int streams() {

@@ -42,6 +42,7 @@ class WorkerShell implements Life.Program {
     private long stepBeganNanos;
     private int steppedTokens;
     private boolean draining;
+    private boolean movesOn;
     private long epoch;
     private EngineLoad reported;
     private long reportedAtNanos;
@@ -121,7 +122,12 @@ class WorkerShell implements Life.Program {
             case WorkerProtocol.Cancel cancel -> streams.cancel(cancel);
             case WorkerProtocol.Again again -> streams.again(again, now);
             case WorkerProtocol.Find(var id, var replyTo) -> replyTo.tell(streams.find(id));
-            case WorkerProtocol.Claim claim -> streams.claim(claim, now);
+            case WorkerProtocol.Claim claim -> {
+                streams.claim(claim, now);
+                if (movesOn) {
+                    streams.handBack("the worker is draining");
+                }
+            }
             case WorkerProtocol.Renew renew -> renew(renew, now);
             case WorkerProtocol.Describe(var replyTo) -> replyTo.tell(description());
             case WorkerProtocol.Subscribe(var replyTo) -> {
@@ -166,9 +172,12 @@ class WorkerShell implements Life.Program {
         world.membership().deregister(self);
         var report = report(core.load());
         subscribers.forEach(router -> router.tell(report));
-        self.after(moveAfterMillis * Timeline.MILLI, () -> streams.handBack("the worker is draining"));
+        self.after(moveAfterMillis * Timeline.MILLI, () -> {
+            movesOn = true;
+            streams.handBack("the worker is draining");
+        });
         self.every(50 * Timeline.MILLI, () -> {
-            if (streams.inEngine() == 0) {
+            if (streams.inEngine() == 0 && streams.awaited(self.nanos()) == 0) {
                 world.cluster().leave(self);
             }
         });

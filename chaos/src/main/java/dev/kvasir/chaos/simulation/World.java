@@ -18,8 +18,13 @@ final class World {
 
     static final long LEASE = Timeline.SECOND;
     static final long REQUEST_MAX = 60 * Timeline.SECOND;
-    static final StreamSettings STREAM_SETTINGS =
-            new StreamSettings(Duration.ofNanos(LEASE), Duration.ofSeconds(30), Duration.ofSeconds(20), 256, 1 << 20);
+    static final StreamSettings STREAM_SETTINGS = new StreamSettings(
+            Duration.ofNanos(LEASE),
+            Duration.ofSeconds(30),
+            Duration.ofSeconds(20),
+            Duration.ofSeconds(10),
+            256,
+            1 << 20);
     static final Session.Bounds BOUNDS =
             new Session.Bounds(LEASE, 5 * Timeline.SECOND, 15 * Timeline.SECOND, LEASE / 4, 8);
 

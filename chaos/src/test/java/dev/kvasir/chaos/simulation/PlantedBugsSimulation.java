@@ -185,6 +185,7 @@ class PlantedBugsSimulation {
                         Duration.ofHours(1),
                         usual.stepTimeout(),
                         usual.retention(),
+                        usual.resumeWait(),
                         usual.retainedMax(),
                         usual.retainedBytesMax());
             }

@@ -26,15 +26,20 @@ final class Deadlines {
         this.forecast = forecast;
     }
 
-    /** @param ahead requests that start before this one; 0 where it could start at once */
+    /**
+     * Of a request that comes.
+     *
+     * @param ahead requests that start before this one; 0 where it could start at once
+     * @param alone whether there is nothing else to do
+     */
     @Nullable
-    Refusal onArrival(ActiveRequest request, int ahead, long nowNanos) {
+    Refusal onArrival(ActiveRequest request, int ahead, boolean alone, long nowNanos) {
         if (request.isLate(nowNanos)) {
             return Refusal.of(FailureKind.DEADLINE_EXCEEDED, "the deadline passed before the request was queued");
         }
         long left = request.nanosLeft(nowNanos);
-        long wait = forecast.waitNanos(ahead);
-        if (left == ActiveRequest.NO_DEADLINE || ahead == 0 || wait == Forecast.UNKNOWN || !request.isNew()) {
+        long wait = ahead == 0 ? 0 : forecast.waitNanos(ahead);
+        if (left == ActiveRequest.NO_DEADLINE || alone || wait == Forecast.UNKNOWN || !request.isNew()) {
             return null;
         }
         long needed = wait + run(request);

@@ -330,7 +330,7 @@ public final class EngineCore {
             request.sink().publish(new StreamEvent.Finished(request.id(), output.index(), count, reason, stop));
             observer.finished(reason, request.request().prompt().length, count);
             if (request.continuation().begins()) {
-                forecast.finished(stepNanos - request.startNanos(), count);
+                forecast.ran(stepNanos - request.startNanos(), count);
             }
             end(request, output);
         }
@@ -342,9 +342,20 @@ public final class EngineCore {
             var request = live.get(i);
             var refusal = deadlines.later(request, contended, nowNanos);
             if (refusal != null) {
+                noteRun(request);
                 fail(request, refusal);
             } else if (request.hasMarks()) {
                 dropCancelled(request);
+            }
+        }
+    }
+
+    /** Those that are cut short tell how slow things are, too. */
+    private void noteRun(ActiveRequest request) {
+        for (var output : request.outputs()) {
+            int tokens = output.sequence().generated();
+            if (request.continuation().begins() && !output.ended() && tokens > 0) {
+                forecast.ran(stepNanos - request.startNanos(), tokens);
             }
         }
     }

@@ -61,6 +61,11 @@ public record EngineSettings(
                 FairnessSettings.defaults());
     }
 
+    /** Requests handed over and not yet seen by the engine's thread: no more than it could take at once. */
+    public int submissionsMax() {
+        return waitingMax + limits.sequencesMax();
+    }
+
     boolean isEnd(int token) {
         for (int end : endTokenIds) {
             if (end == token) {

@@ -42,7 +42,7 @@ final class Intake {
         int freeSeats = settings.limits().sequencesMax() - queues.runningSeats();
         var tenant = request.request().tenant().name();
         int ahead = queues.waitingCount() < freeSeats ? 0 : queues.aheadOf(tenant) + 1;
-        var late = deadlines.onArrival(request, ahead, nowNanos);
+        var late = deadlines.onArrival(request, ahead, queues.isEmpty(), nowNanos);
         if (late != null) {
             return late;
         }

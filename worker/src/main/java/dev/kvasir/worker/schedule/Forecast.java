@@ -12,6 +12,9 @@ public final class Forecast {
     private static final double STARTS_MIN = 4;
     private static final double WEIGHT = 1 / 16.0;
 
+    /** Few outputs are so many times as long as the mean. */
+    private static final double SPREAD = 2;
+
     private double starts;
     private double backlogNanos;
     private double tokenNanos;
@@ -36,8 +39,8 @@ public final class Forecast {
         lastNanos = nowNanos;
     }
 
-    /** An output ran to its end. */
-    public void finished(long runNanos, int tokens) {
+    /** An output ran to its end, or to its deadline. */
+    public void ran(long runNanos, int tokens) {
         double each = (double) runNanos / Math.max(1, tokens);
         boolean first = outputTokens == 0;
         tokenNanos = first ? each : tokenNanos + WEIGHT * (each - tokenNanos);
@@ -51,6 +54,6 @@ public final class Forecast {
 
     /** What a request of at most so many tokens takes once it runs; 0 where nothing is known. */
     public long runNanos(int tokensMax) {
-        return (long) (Math.min(tokensMax, outputTokens) * tokenNanos);
+        return (long) (Math.min(tokensMax, SPREAD * outputTokens) * tokenNanos);
     }
 }

@@ -45,9 +45,9 @@ class ForecastTest {
     void aRunTakesItsTokensTimesWhatTokensTook() {
         assertThat(forecast.runNanos(100)).isZero();
         for (int i = 0; i < 100; i++) {
-            forecast.finished(400 * MILLI, 40);
+            forecast.ran(400 * MILLI, 40);
         }
         assertThat(forecast.runNanos(10)).isEqualTo(100 * MILLI);
-        assertThat(forecast.runNanos(1_000)).as("few ever use all they may").isEqualTo(400 * MILLI);
+        assertThat(forecast.runNanos(1_000)).as("few ever use all they may").isEqualTo(800 * MILLI);
     }
 }
