@@ -33,6 +33,7 @@ final class HeldRequest {
     private @Nullable ActorRef<Delivery> listener;
     private @Nullable Run run;
     private boolean released;
+    private boolean quiet;
     private long quietSinceNanos;
 
     /** One stay in the engine. What a run says after another has taken its place is not heard. */
@@ -105,12 +106,13 @@ final class HeldRequest {
 
     /** Nothing is under way any more. */
     void quietSince(long nowNanos) {
+        quiet = true;
         quietSinceNanos = nowNanos;
     }
 
     /** Whether its router went without a word so lately that somebody may still come for it. */
     boolean awaited(long waitNanos, long nowNanos) {
-        return !released && !inEngine() && worthKeeping() && nowNanos - quietSinceNanos < waitNanos;
+        return !released && !inEngine() && worthKeeping() && (!quiet || nowNanos - quietSinceNanos < waitNanos);
     }
 
     /** Whether there is anything that could be resumed. */
@@ -226,13 +228,14 @@ final class HeldRequest {
     void claimed(long newAttempt, String newRouter) {
         lock.lock();
         try {
-            if (listener != null) {
+            if (listener != null && newAttempt > attempt) { // Not where the claim only came twice.
                 listener.tell(new Delivery.Superseded(id(), attempt));
             }
             listener = null;
             attempt = newAttempt;
             router = newRouter;
             released = false;
+            quiet = false;
         } finally {
             lock.unlock();
         }

@@ -377,6 +377,27 @@ class WorkerTest {
     }
 
     @Test
+    void aClaimThatComesTwiceEndsNothing() {
+        runner.stepOnlyWith(steps);
+        var worker = worker(4, 4);
+        var request = request(endless(40), 1, 2, 3);
+        send(worker, request, 0);
+        var heir = kit.<Delivery>createTestProbe();
+        for (int i = 0; i < 2; i++) {
+            worker.tell(new WorkerProtocol.Claim(request.id(), 2, "router#2", 0, heir.ref()));
+        }
+        barrier(worker);
+        steps.release(1_000);
+        for (var delivery = heir.receiveMessage(SOON); !isEnd(delivery); delivery = heir.receiveMessage(SOON)) {
+            assertThat(delivery).isInstanceOf(Delivery.Event.class);
+        }
+    }
+
+    private static boolean isEnd(Delivery delivery) {
+        return delivery instanceof Delivery.Event event && event.event() instanceof StreamEvent.Finished;
+    }
+
+    @Test
     void aDrainingWorkerDoesNotWaitForEver() {
         settings = new StreamSettings(
                 Duration.ofMillis(200),
