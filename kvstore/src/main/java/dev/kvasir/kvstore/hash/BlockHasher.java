@@ -1,10 +1,10 @@
 package dev.kvasir.kvstore.hash;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.IntBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.DigestException;
 import java.security.MessageDigest;
@@ -24,20 +24,23 @@ import java.security.NoSuchAlgorithmException;
 public final class BlockHasher {
     private static final byte VERSION = 1;
     private static final VarHandle INTS = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfInt TOKEN = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
     private static final int PARENT_BYTES = 16;
 
     private final int blockSize;
     private final MessageDigest digest = sha256();
     private final byte[] message;
-    private final MemorySegment messageSegment;
+    private final IntBuffer messageTokens;
     private final byte[] output = new byte[32];
 
     public BlockHasher(int blockSize) {
         this.blockSize = blockSize;
         this.message = new byte[1 + PARENT_BYTES + Integer.BYTES * blockSize];
-        this.messageSegment = MemorySegment.ofArray(message);
+        this.messageTokens = ByteBuffer.wrap(message)
+                .position(1 + PARENT_BYTES)
+                .slice()
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .asIntBuffer();
     }
 
     public int blockSize() {
@@ -67,7 +70,7 @@ public final class BlockHasher {
         message[0] = 'B';
         LONGS.set(message, 1, parent.high());
         LONGS.set(message, 1 + Long.BYTES, parent.low());
-        MemorySegment.copy(tokens, from, messageSegment, TOKEN, 1 + PARENT_BYTES, blockSize);
+        messageTokens.put(0, tokens, from, blockSize);
         digest.update(message, 0, message.length);
         return finish();
     }
