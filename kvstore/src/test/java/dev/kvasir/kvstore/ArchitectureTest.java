@@ -24,7 +24,6 @@ class ArchitectureTest {
                         "java.lang",
                         "java.lang.invoke",
                         "java.lang.runtime",
-                        "java.lang.foreign",
                         "java.nio..",
                         "java.security",
                         "java.util",
