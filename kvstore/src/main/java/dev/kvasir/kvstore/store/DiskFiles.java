@@ -2,6 +2,7 @@ package dev.kvasir.kvstore.store;
 
 import dev.kvasir.kvstore.tier.BlockFormat;
 import dev.kvasir.kvstore.tier.DiskTier;
+import dev.kvasir.kvstore.tier.DiskTitle;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -51,7 +52,7 @@ final class DiskFiles {
     List<BlockFormat> formats() {
         return found().stream()
                 .sorted(Comparator.comparingLong(Found::usedMillis).reversed())
-                .flatMap(file -> DiskTier.format(file.path).stream())
+                .flatMap(file -> DiskTitle.format(file.path).stream())
                 .toList();
     }
 

@@ -5,14 +5,12 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -24,12 +22,13 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Blocks of one format in a file of fixed size, which outlive the process. One thread opens and writes it; what it cannot
- * keep up with is not kept. Nobody but readers of a block waits for the disk, and no lock is held meanwhile. Nothing that is read is believed before its header and checksum were found right, so that a torn write, a
- * flipped bit, another model's file or an old version cost a block and no more. A disk that fails, is full or slow switches
- * itself off, says why, and is tried again later; everything else goes on without it. Thread-safe.
+ * keep up with is not kept. Nobody but readers of a block waits for the disk, and no lock is held meanwhile. Nothing that is
+ * read is believed before its header and checksum were found right, so that a torn write, a flipped bit, another model's file
+ * or an old version cost a block and no more. A disk that fails, is full or slow switches itself off, says why, and is tried
+ * again later; everything else goes on without it. Thread-safe.
  *
  * <pre>
- * 4096 bytes   magic, checksum, text of the format
+ * 4096 bytes   {@link DiskTitle}
  * then slots   header (80 bytes, {@link FrameHeader}), the block's bytes, up to a multiple of 4096
  * </pre>
  */
@@ -55,7 +54,6 @@ public final class DiskTier implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(DiskTier.class);
     private static final int PAGE = 4096;
-    private static final int MAGIC = 0x4B564431;
     private static final int WRITES_WAITING_MAX = 64;
     private static final int BYTES_WAITING_MAX = 64 << 20;
     /** More readers would all wait where a disk hangs. */
@@ -121,7 +119,7 @@ public final class DiskTier implements AutoCloseable {
         this.listener = listener;
         this.limits = limits;
         this.stride = Math.ceilDiv(FrameHeader.BYTES + format.blockBytes(), PAGE) * PAGE;
-        this.slots = Math.clamp((limits.bytesMax() - PAGE) / stride, 0, Integer.MAX_VALUE);
+        this.slots = Math.clamp((limits.bytesMax() - DiskTitle.BYTES) / stride, 0, Integer.MAX_VALUE);
         this.health = new DiskHealth(limits.slow(), limits.pauseNanos());
         this.writes = new ArrayBlockingQueue<>(Math.clamp(BYTES_WAITING_MAX / stride, 1, WRITES_WAITING_MAX));
         this.writer = Thread.ofPlatform().name("kvasir-disk").daemon().start(this::writeAll);
@@ -163,7 +161,7 @@ public final class DiskTier implements AutoCloseable {
             rejected.incrementAndGet();
             LOG.warn("{} is not a file of blocks of this model and version; it is overwritten", path);
         }
-        of.write(title(), 0);
+        of.write(DiskTitle.of(format), 0);
         var content = new Content(new TierIndex(), new ArrayList<>());
         for (int slot = slots - 1; slot >= 0; slot--) {
             content.free().add(slot);
@@ -171,74 +169,14 @@ public final class DiskTier implements AutoCloseable {
         return content;
     }
 
-    private ByteBuffer title() {
-        var title = ByteBuffer.allocate(PAGE);
-        var text = String.join(
-                        "\n",
-                        format.fingerprint(),
-                        format.kvDtype(),
-                        String.valueOf(format.blockSize()),
-                        String.valueOf(format.layoutVersion()),
-                        String.valueOf(format.blockBytes()))
-                .getBytes(StandardCharsets.UTF_8);
-        title.putInt(MAGIC)
-                .putInt(FrameHeader.digest(format))
-                .putInt(text.length)
-                .put(text);
-        return title.position(0);
-    }
-
     /** The file of a format in a folder. */
     public static Path file(Path folder, BlockFormat format) {
         return folder.resolve("blocks-%08x.kv".formatted(FrameHeader.digest(format)));
     }
 
-    /** The format of a file, as far as its title can be read. */
-    public static Optional<BlockFormat> format(Path path) {
-        return readTitle(path).flatMap(DiskTier::formatOf);
-    }
-
-    private static Optional<ByteBuffer> readTitle(Path path) {
-        try (var file = Files.newInputStream(path)) {
-            var title = file.readNBytes(PAGE);
-            return title.length == PAGE ? Optional.of(ByteBuffer.wrap(title)) : Optional.empty();
-        } catch (IOException e) {
-            LOG.warn("{} cannot be read: {}", path, e.toString());
-            return Optional.empty();
-        }
-    }
-
-    private static Optional<BlockFormat> formatOf(ByteBuffer title) {
-        if (title.getInt(0) != MAGIC) {
-            return Optional.empty();
-        }
-        int length = title.getInt(2 * Integer.BYTES);
-        if (length < 1 || length > PAGE - 3 * Integer.BYTES) {
-            return Optional.empty();
-        }
-        var text = new byte[length];
-        title.get(3 * Integer.BYTES, text);
-        var fields = new String(text, StandardCharsets.UTF_8).lines().toList();
-        if (fields.size() != 5) {
-            return Optional.empty();
-        }
-        try {
-            var format = new BlockFormat(
-                    fields.get(0),
-                    fields.get(1),
-                    Integer.parseInt(fields.get(2)),
-                    Integer.parseInt(fields.get(3)),
-                    Integer.parseInt(fields.get(4)));
-            return FrameHeader.digest(format) == title.getInt(Integer.BYTES) ? Optional.of(format) : Optional.empty();
-        } catch (IllegalArgumentException e) {
-            LOG.debug("A file's title names no format", e);
-            return Optional.empty();
-        }
-    }
-
     private boolean hasOwnTitle(BlockFile of) throws IOException {
-        var title = ByteBuffer.allocate(PAGE);
-        return of.read(title, 0) && title.flip().equals(title());
+        var title = ByteBuffer.allocate(DiskTitle.BYTES);
+        return of.read(title, 0) && title.flip().equals(DiskTitle.of(format));
     }
 
     private Content takeUp(BlockFile from) throws IOException {
@@ -273,7 +211,7 @@ public final class DiskTier implements AutoCloseable {
     }
 
     private long at(int slot) {
-        return PAGE + (long) slot * stride;
+        return DiskTitle.BYTES + (long) slot * stride;
     }
 
     /** Keeps a block, some time later, if the disk can. The bytes are copied. */

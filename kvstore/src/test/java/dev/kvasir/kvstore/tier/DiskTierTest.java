@@ -182,7 +182,7 @@ class DiskTierTest {
             }
             assertThat(tier.rejected()).isZero();
         }
-        assertThat(DiskTier.format(DiskTier.file(folder, Blocks.FORMAT))).contains(Blocks.FORMAT);
+        assertThat(DiskTitle.format(DiskTier.file(folder, Blocks.FORMAT))).contains(Blocks.FORMAT);
     }
 
     @Test
