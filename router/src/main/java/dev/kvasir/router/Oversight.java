@@ -29,7 +29,10 @@ public final class Oversight<R, S> {
 
     /** What the owner is to do, in order. */
     public sealed interface Action<R, S> {
-        /** Ask for a sign of life, and now and then for what runs. */
+        /**
+         * Ask for a sign of life. With an audit, also for what runs, and, once more, to be told of loads: a worker forgets a
+         * router of which it hears that it is gone, and may hear that of its predecessor at the same address.
+         */
         record Renew<R, S>(R worker, long sequence, boolean audit) implements Action<R, S> {}
 
         /** Ask who it is; answer with {@link Oversight#described}. */
@@ -56,6 +59,7 @@ public final class Oversight<R, S> {
     private final Leases<WorkerId> leases;
     private final long leaseMillis;
     private final Map<S, Stream<R>> streams = new LinkedHashMap<>();
+    private Set<R> listed = Set.of();
     private long looks;
 
     public Oversight(Workers<R> workers, long leaseNanos, long nowNanos) {
@@ -166,6 +170,7 @@ public final class Oversight<R, S> {
     /** All workers that are listed, and those of them that can be reached. */
     public List<Action<R, S>> listed(Set<R> all, Set<R> reachable) {
         var actions = new ArrayList<Action<R, S>>();
+        listed = Set.copyOf(all);
         workers.listed(all, reachable).forEach(worker -> actions.add(new Action.Describe<>(worker)));
         for (var worker : workers.listed()) {
             actions.addAll(reachable(worker, reachable.contains(worker)));
@@ -194,13 +199,18 @@ public final class Oversight<R, S> {
         workers.publish();
     }
 
-    /** A worker is no more. Its streams see that for themselves. */
-    public void gone(R worker) {
+    /**
+     * A worker is no more, it is said. Its streams see that for themselves. One that is still listed is met anew: the one that
+     * is gone may have been its predecessor at the same address.
+     */
+    public List<Action<R, S>> gone(R worker) {
         var id = workers.id(worker);
         workers.gone(worker);
         if (id != null) {
             leases.forget(id);
         }
+        boolean anew = listed.contains(worker) && workers.listed(worker);
         workers.publish();
+        return anew ? List.of(new Action.Describe<>(worker)) : List.of();
     }
 }

@@ -13,7 +13,9 @@ import dev.kvasir.router.placement.Placement;
 import dev.kvasir.router.placement.WorkerId;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -116,6 +118,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
     private final Oversight<ActorRef<WorkerProtocol.Command>, ActorRef<TokenStream.Command>> oversight;
     private final Quorum quorum;
     private final OpenStreams streams;
+    private final Map<ActorRef<WorkerProtocol.Command>, ActorRef<LoadReport>> loads = new HashMap<>();
     private String isolation = "";
     private final ActorRef<Alive> signsOfLife;
     private final @Nullable IndexFollower index;
@@ -174,7 +177,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
             case Acknowledged(var worker, var requestId) ->
                 workers.state().ledger().acknowledged(worker, requestId);
             case Heard(var alive) -> apply(oversight.heard(alive, System.nanoTime()));
-            case Gone(var worker) -> oversight.gone(worker);
+            case Gone(var worker) -> apply(oversight.gone(worker));
             case LookAround _ -> lookAround();
         }
         return this;
@@ -253,8 +256,12 @@ public final class Router extends AbstractBehavior<Router.Command> {
             List<Oversight.Action<ActorRef<WorkerProtocol.Command>, ActorRef<TokenStream.Command>>> actions) {
         for (var action : actions) {
             switch (action) {
-                case Oversight.Action.Renew(var worker, long sequence, boolean audit) ->
+                case Oversight.Action.Renew(var worker, long sequence, boolean audit) -> {
                     worker.tell(new WorkerProtocol.Renew(setup.routerId(), sequence, audit, signsOfLife));
+                    if (audit) {
+                        subscribe(worker);
+                    }
+                }
                 case Oversight.Action.Describe(var worker) -> describe(worker);
                 case Oversight.Action.End(var worker, var requestId, long attempt) -> {
                     LOG.info(
@@ -301,15 +308,32 @@ public final class Router extends AbstractBehavior<Router.Command> {
             return;
         }
         var self = getContext().getSelf();
-        ActorRef<LoadReport> loads = getContext().spawnAnonymous(Behaviors.receiveMessage(report -> {
+        var earlier = loads.put(worker, getContext().spawnAnonymous(Behaviors.receiveMessage(report -> {
             self.tell(new Reported(worker, report));
             return Behaviors.same();
-        }));
-        oversight.described(worker, answer.description(), () -> getContext().stop(loads), System.nanoTime());
+        })));
+        if (earlier != null) {
+            getContext().stop(earlier);
+        }
+        oversight.described(worker, answer.description(), () -> unsubscribe(worker), System.nanoTime());
         getContext().watchWith(worker, new Gone(worker));
         if (index != null) {
             index.serves(answer.description(), updates, System.nanoTime());
         }
-        worker.tell(new WorkerProtocol.Subscribe(loads));
+        subscribe(worker);
+    }
+
+    private void subscribe(ActorRef<WorkerProtocol.Command> worker) {
+        var reports = loads.get(worker);
+        if (reports != null) {
+            worker.tell(new WorkerProtocol.Subscribe(reports));
+        }
+    }
+
+    private void unsubscribe(ActorRef<WorkerProtocol.Command> worker) {
+        var reports = loads.remove(worker);
+        if (reports != null) {
+            getContext().stop(reports);
+        }
     }
 }

@@ -62,6 +62,18 @@ class OversightTest {
     }
 
     @Test
+    void aWorkerThatIsStillListedWhenItsPredecessorsEndIsToldIsMetAnew() {
+        var a = join("a", 1);
+        assertThat(oversight.gone("a")).containsExactly(new Action.Describe<>("a"));
+        assertThat(unsubscribed).containsExactly("a");
+        oversight.described("a", StandInWorker.description(1, "f00d"), () -> {}, 0);
+        assertThat(placeable()).containsExactly(a);
+        oversight.listed(Set.of(), Set.of());
+        assertThat(oversight.gone("a")).isEmpty();
+        assertThat(placeable()).isEmpty();
+    }
+
+    @Test
     void aWorkerThatDrainsGetsNothingNewButIsAskedAndFoundUntilItIsGone() {
         var a = join("a", 1);
         var b = join("b", 2);

@@ -24,6 +24,7 @@ import dev.kvasir.router.placement.ClusterView;
 import dev.kvasir.router.placement.Query;
 import dev.kvasir.router.placement.Roster;
 import dev.kvasir.router.placement.WorkerId;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -63,6 +64,7 @@ class RouterShell implements Life.Program {
     private final Oversight<Life, RequestId> oversight;
     private final Dispatch dispatch;
     private final Map<RequestId, Stream> streams = new LinkedHashMap<>();
+    private final Map<Life, Ref<WorkerProtocol.LoadReport>> loads = new HashMap<>();
 
     RouterShell(World world, Life self, RandomGenerator random) {
         this.world = world;
@@ -98,10 +100,16 @@ class RouterShell implements Life.Program {
 
     private void described(Life worker, WorkerProtocol.Description description) {
         if (workers.isKnown(worker) && workers.id(worker) == null) {
-            oversight.described(worker, description, () -> {}, self.nanos());
-            send(
-                    worker,
-                    new WorkerProtocol.Subscribe(new Ref<>(world, self, report -> workers.reported(worker, report))));
+            loads.put(worker, new Ref<>(world, self, report -> workers.reported(worker, report)));
+            oversight.described(worker, description, () -> loads.remove(worker), self.nanos());
+            subscribe(worker);
+        }
+    }
+
+    private void subscribe(Life worker) {
+        var reports = loads.get(worker);
+        if (reports != null) {
+            send(worker, new WorkerProtocol.Subscribe(reports));
         }
     }
 
@@ -118,7 +126,7 @@ class RouterShell implements Life.Program {
 
     @Override
     public void left(Life other) {
-        oversight.gone(other);
+        apply(oversight.gone(other));
         for (var stream : List.copyOf(streams.values())) {
             for (var met : Map.copyOf(stream.met).entrySet()) {
                 if (met.getValue() == other) {
@@ -136,7 +144,7 @@ class RouterShell implements Life.Program {
     private void apply(List<Oversight.Action<Life, RequestId>> actions) {
         for (var action : actions) {
             switch (action) {
-                case Oversight.Action.Renew(var worker, long sequence, boolean audit) ->
+                case Oversight.Action.Renew(var worker, long sequence, boolean audit) -> {
                     send(
                             worker,
                             new WorkerProtocol.Renew(
@@ -144,6 +152,10 @@ class RouterShell implements Life.Program {
                                     sequence,
                                     audit,
                                     new Ref<>(world, self, alive -> apply(oversight.heard(alive, self.nanos())))));
+                    if (audit) {
+                        subscribe(worker);
+                    }
+                }
                 case Oversight.Action.Describe(var worker) -> describe(worker);
                 case Oversight.Action.End(var worker, var requestId, long attempt) ->
                     send(worker, new WorkerProtocol.Cancel(requestId, attempt, OptionalInt.empty()));
