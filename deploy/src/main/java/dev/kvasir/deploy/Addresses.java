@@ -6,17 +6,23 @@ import java.net.URI;
  * Where a member listens.
  *
  * @param host that clients use
- * @param httpPort 0 where the member has no doors
+ * @param httpPort of the API, or of /health and /metrics alone
+ * @param grpcPort 0 where the member has no doors for clients
  * @param cluster host:port for other members
  */
 public record Addresses(String host, int httpPort, int grpcPort, String cluster) {
-    /** Without doors: a worker. */
-    static Addresses ofWorker(String cluster) {
-        return new Addresses("", 0, 0, cluster);
+    static Addresses ofRouter(String host, int httpPort, int grpcPort, String cluster) {
+        return new Addresses(host, httpPort, grpcPort, cluster);
     }
 
+    /** Without doors for clients: a worker, or a kvstore. */
+    static Addresses of(String statusHost, int statusPort, String cluster) {
+        return new Addresses(statusHost, statusPort, 0, cluster);
+    }
+
+    /** Whether clients are answered here. */
     public boolean hasDoors() {
-        return httpPort > 0;
+        return grpcPort > 0;
     }
 
     public URI http() {

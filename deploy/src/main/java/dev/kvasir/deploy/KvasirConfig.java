@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param servedModelName name that clients ask for
  * @param dataDir folder for what this member leaves behind
  * @param warmUpTimeout bound of the time spent warming up before serving; zero for no warm-up
+ * @param status of members without doors for clients
  * @param pekko settings of the user for Pekko itself
  */
 public record KvasirConfig(
@@ -35,6 +36,7 @@ public record KvasirConfig(
         Path dataDir,
         Duration warmUpTimeout,
         ClusterConfig cluster,
+        StatusConfig status,
         RouterConfig router,
         MigrationConfig migration,
         WorkerConfig worker,
@@ -90,6 +92,7 @@ public record KvasirConfig(
                 orElse(kvasir, "data-dir", Path::of, home.resolve(".kvasir/data")),
                 kvasir.getDuration("warm-up-timeout"),
                 cluster,
+                StatusConfig.from(kvasir.getConfig("status")),
                 RouterConfig.from(kvasir.getConfig("router")),
                 MigrationConfig.from(kvasir.getConfig("router.migration"), cluster.lease()),
                 WorkerConfig.from(kvasir.getConfig("worker")),

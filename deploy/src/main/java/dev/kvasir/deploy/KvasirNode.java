@@ -3,6 +3,7 @@ package dev.kvasir.deploy;
 import dev.kvasir.kvstore.actor.PrefixCacheShards;
 import dev.kvasir.kvstore.store.KvStore;
 import dev.kvasir.model.ModelFolder;
+import dev.kvasir.router.http.StatusServer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -33,6 +34,8 @@ public final class KvasirNode implements AutoCloseable {
     private final ActorSystem<Void> system;
     private volatile @Nullable WorkerMember worker;
     private volatile @Nullable RouterMember router;
+    private volatile @Nullable StatusServer status;
+    private volatile boolean serving;
 
     private KvasirNode(KvasirConfig config, ActorSystem<Void> system) {
         this.config = config;
@@ -49,6 +52,7 @@ public final class KvasirNode implements AutoCloseable {
         var node = new KvasirNode(config, ClusterMember.start(config));
         try {
             node.startRoles(folder, new PrometheusRegistry(), report);
+            node.serving = true;
             return node;
         } catch (RuntimeException | InterruptedException e) {
             node.close();
@@ -59,6 +63,9 @@ public final class KvasirNode implements AutoCloseable {
     private void startRoles(@Nullable ModelFolder folder, PrometheusRegistry registry, StartReport report)
             throws InterruptedException {
         takePartInShutdown();
+        if (!config.has(Role.ROUTER)) {
+            status = statusServer(registry);
+        }
         var shards = PrefixCacheShards.start(system, config.kvstore().shardLimits(), new SecureRandom());
         if (folder != null && config.has(Role.ROUTER)) {
             router = RouterMember.start(config, folder, system, registry, shards);
@@ -78,6 +85,12 @@ public final class KvasirNode implements AutoCloseable {
         }
     }
 
+    private StatusServer statusServer(PrometheusRegistry registry) {
+        var at = config.status();
+        HttpPort.requireFree(at.host(), at.port());
+        return StatusServer.start(at.host(), at.port(), registry, Version.current(), () -> serving);
+    }
+
     private KvStore.Place place() {
         var classic = (ExtendedActorSystem) Adapter.toClassic(system);
         return new KvStore.Place(
@@ -91,7 +104,12 @@ public final class KvasirNode implements AutoCloseable {
     /** Where this member listens. */
     public Addresses addresses() {
         var cluster = ClusterMember.address(system);
-        return router == null ? Addresses.ofWorker(cluster) : router.addresses(cluster);
+        var doors = router;
+        var probes = status;
+        if (doors != null) {
+            return doors.addresses(cluster);
+        }
+        return Addresses.of(config.status().host(), probes == null ? 0 : probes.port(), cluster);
     }
 
     /** A line or two about the worker of this member; empty where it has none. */
@@ -119,6 +137,7 @@ public final class KvasirNode implements AutoCloseable {
 
     /** Takes no new requests and waits, a bounded time, until those at hand have been answered. */
     void drain() throws InterruptedException {
+        serving = false;
         var doors = router;
         if (doors != null) {
             doors.drain();
@@ -141,6 +160,10 @@ public final class KvasirNode implements AutoCloseable {
                     var doors = router;
                     if (doors != null) {
                         doors.close();
+                    }
+                    var probes = status;
+                    if (probes != null) {
+                        probes.close();
                     }
                 }));
     }

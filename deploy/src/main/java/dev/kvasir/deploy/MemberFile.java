@@ -24,6 +24,7 @@ final class MemberFile {
             json.put("http", addresses.http().toString());
             json.put("grpc", addresses.grpc());
         }
+        json.put("status", addresses.http().toString());
         json.put("cluster", addresses.cluster());
         try {
             var target = file.toAbsolutePath();

@@ -21,6 +21,13 @@ final class NodeFlags {
     private @Nullable String grpcPort;
 
     @Option(
+            names = "--status-port",
+            paramLabel = "PORT",
+            description = "Port for /health and /metrics of a member without the router role; 0 takes a free one"
+                    + " (default: 0).")
+    private @Nullable String statusPort;
+
+    @Option(
             names = "--placement",
             paramLabel = "POLICY",
             description = "How a worker is chosen for each request: cost, round-robin, least-loaded, bounded-hash,"
@@ -63,6 +70,7 @@ final class NodeFlags {
         ModelFlags.put(given, "--host", "kvasir.router.host", host);
         ModelFlags.put(given, "--port", "kvasir.router.http-port", port);
         ModelFlags.put(given, "--grpc-port", "kvasir.router.grpc-port", grpcPort);
+        ModelFlags.put(given, "--status-port", "kvasir.status.port", statusPort);
         ModelFlags.put(given, "--placement", "kvasir.router.placement", placement);
         ModelFlags.put(given, "--roles", "kvasir.roles", roles);
         ModelFlags.put(given, "--join", "kvasir.cluster.join", join);

@@ -13,10 +13,7 @@ import dev.kvasir.router.SharedIndex;
 import dev.kvasir.router.grpc.GrpcServer;
 import dev.kvasir.router.http.HttpServer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
-import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
@@ -81,23 +78,13 @@ final class RouterMember implements AutoCloseable {
     }
 
     private static HttpServer http(RouterConfig config, Frontend frontend, PrometheusRegistry registry) {
-        requireFree(config.host(), config.httpPort());
+        HttpPort.requireFree(config.host(), config.httpPort());
         var server = HttpServer.start(frontend, registry, Version.current(), Clock.systemUTC());
         if (server.port() <= 0) {
             server.close();
             throw new CommandException("cannot listen for HTTP on %s:%d".formatted(config.host(), config.httpPort()));
         }
         return server;
-    }
-
-    /** Says why a port cannot be had; the HTTP library only logs it. */
-    private static void requireFree(String host, int port) {
-        try (var probe = new ServerSocket()) {
-            probe.setReuseAddress(true);
-            probe.bind(new InetSocketAddress(host, port));
-        } catch (IOException | IllegalArgumentException e) {
-            throw new CommandException("cannot listen for HTTP on %s:%d: %s".formatted(host, port, e.getMessage()), e);
-        }
     }
 
     private static ServedModel servedModel(KvasirConfig config, ModelFolder folder, Tokenizer tokenizer) {
@@ -143,7 +130,7 @@ final class RouterMember implements AutoCloseable {
     }
 
     Addresses addresses(String cluster) {
-        return new Addresses(frontend.config().host(), http.port(), grpc.port(), cluster);
+        return Addresses.ofRouter(frontend.config().host(), http.port(), grpc.port(), cluster);
     }
 
     /**

@@ -151,6 +151,8 @@ final class ServeCommand implements Callable<Integer> {
         if (at.hasDoors()) {
             out.printf("HTTP    %s    gRPC %s%n%n", at.http(), at.grpc());
             out.println(examples(at, config.servedModelName(), node.hasChat()));
+        } else {
+            out.printf("Status  %1$s/health and %1$s/metrics%n", at.http());
         }
         out.println(String.format(Locale.ROOT, "Ready after %.1f s. Ctrl-C stops.", startNanos / 1e9));
         out.flush();

@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -92,6 +95,12 @@ final class ProcessesTest {
         }
     }
 
+    private static HttpResponse<String> get(URI url) throws IOException, InterruptedException {
+        try (var client = HttpClient.newHttpClient()) {
+            return client.send(HttpRequest.newBuilder(url).build(), HttpResponse.BodyHandlers.ofString());
+        }
+    }
+
     private static String complete(URI url) throws InterruptedException {
         var request = ApiClient.JSON
                 .createObjectNode()
@@ -134,8 +143,14 @@ final class ProcessesTest {
         var at = awaitReady("router", router);
         var worker = start(
                 "worker", "--roles", "worker", "--join", at.path("cluster").asText());
-        assertThat(awaitReady("worker", worker).has("http")).isFalse();
+        var workerAt = awaitReady("worker", worker);
+        assertThat(workerAt.has("http")).isFalse();
         assertThat(complete(URI.create(at.path("http").asText()))).isNotBlank();
+        var status = URI.create(workerAt.path("status").asText());
+        assertThat(get(status.resolve("/health")).statusCode()).isEqualTo(200);
+        assertThat(get(status.resolve("/metrics")).body())
+                .contains("vllm:generation_tokens_total", "jvm_memory_used_bytes");
+        assertThat(get(status.resolve("/v1/models")).statusCode()).isEqualTo(404);
         assertStopsCleanly("worker", worker);
         assertStopsCleanly("router", router);
     }

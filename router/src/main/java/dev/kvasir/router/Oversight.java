@@ -111,6 +111,7 @@ public final class Oversight<R, S> {
         var actions = new ArrayList<Action<R, S>>();
         boolean audit = looks++ % LOOKS_PER_AUDIT == 0;
         met().values().forEach(worker -> actions.add(new Action.Renew<>(worker, looks, audit)));
+        meetAnew(actions);
         for (var lost : leases.look(nowNanos)) {
             lost(lost, "has been silent for " + leaseMillis + " ms", actions);
         }
@@ -199,18 +200,22 @@ public final class Oversight<R, S> {
         workers.publish();
     }
 
-    /**
-     * A worker is no more, it is said. Its streams see that for themselves. One that is still listed is met anew: the one that
-     * is gone may have been its predecessor at the same address.
-     */
-    public List<Action<R, S>> gone(R worker) {
+    /** One that is said to be no more and is listed all the same may live: its predecessor at its address is gone. */
+    private void meetAnew(List<Action<R, S>> actions) {
+        for (var worker : listed) {
+            if (!workers.isKnown(worker) && workers.listed(worker)) {
+                actions.add(new Action.Describe<>(worker));
+            }
+        }
+    }
+
+    /** A worker is no more, it is said. Its streams see that for themselves. */
+    public void gone(R worker) {
         var id = workers.id(worker);
         workers.gone(worker);
         if (id != null) {
             leases.forget(id);
         }
-        boolean anew = listed.contains(worker) && workers.listed(worker);
         workers.publish();
-        return anew ? List.of(new Action.Describe<>(worker)) : List.of();
     }
 }

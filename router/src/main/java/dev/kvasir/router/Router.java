@@ -81,6 +81,8 @@ public final class Router extends AbstractBehavior<Router.Command> {
             @Nullable Description description,
             @Nullable Throwable failure) implements Command {}
 
+    private record DescribeAgain(ActorRef<WorkerProtocol.Command> worker) implements Command {}
+
     private record Reported(ActorRef<WorkerProtocol.Command> worker, LoadReport report) implements Command {}
 
     private record IndexUpdated(Update update) implements Command {}
@@ -111,6 +113,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
 
     private static final Logger LOG = LoggerFactory.getLogger(Router.class);
     private static final Duration DESCRIBE_TIMEOUT = Duration.ofSeconds(3);
+    private static final Duration DESCRIBE_AGAIN = Duration.ofSeconds(1);
     private static final Duration FOLLOW_EVERY = Duration.ofSeconds(1);
 
     private final Setup setup;
@@ -171,13 +174,18 @@ public final class Router extends AbstractBehavior<Router.Command> {
             case Place(var stream, var without, int tokensSoFar) -> streams.place(stream, without, tokensSoFar, index);
             case Listed(var listing) -> listed(listing);
             case Described described -> described(described);
+            case DescribeAgain(var worker) -> {
+                if (workers.isKnown(worker)) {
+                    describe(worker);
+                }
+            }
             case Reported(var worker, var report) -> workers.reported(worker, report);
             case IndexUpdated(var update) -> indexUpdated(update);
             case FollowIndex _ -> followIndex();
             case Acknowledged(var worker, var requestId) ->
                 workers.state().ledger().acknowledged(worker, requestId);
             case Heard(var alive) -> apply(oversight.heard(alive, System.nanoTime()));
-            case Gone(var worker) -> apply(oversight.gone(worker));
+            case Gone(var worker) -> oversight.gone(worker);
             case LookAround _ -> lookAround();
         }
         return this;
@@ -303,8 +311,11 @@ public final class Router extends AbstractBehavior<Router.Command> {
             return;
         }
         if (answer.description() == null) {
-            LOG.warn("Worker {} did not describe itself, asking again: {}", worker.path(), answer.failure());
-            describe(worker);
+            LOG.warn(
+                    "Worker {} did not describe itself, asking again: {}",
+                    worker.path(),
+                    String.valueOf(answer.failure()));
+            getContext().scheduleOnce(DESCRIBE_AGAIN, getContext().getSelf(), new DescribeAgain(worker));
             return;
         }
         var self = getContext().getSelf();

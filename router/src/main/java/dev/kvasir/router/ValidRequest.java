@@ -20,8 +20,15 @@ public record ValidRequest(
         String userRequestId,
         long arrivalNanos,
         Map<String, String> door) {
+    /** Among the door's notes where the client wants to be told where its request went, and why. */
+    public static final String PLACEMENT_NOTE = "placement";
+
     public ValidRequest {
         door = Map.copyOf(door);
+    }
+
+    public boolean wantsPlacement() {
+        return door.containsKey(PLACEMENT_NOTE);
     }
 
     /** What another router needs to stream the answer. */

@@ -64,12 +64,15 @@ class OversightTest {
     @Test
     void aWorkerThatIsStillListedWhenItsPredecessorsEndIsToldIsMetAnew() {
         var a = join("a", 1);
-        assertThat(oversight.gone("a")).containsExactly(new Action.Describe<>("a"));
+        oversight.gone("a");
         assertThat(unsubscribed).containsExactly("a");
+        assertThat(oversight.look(LEASE / 4)).containsExactly(new Action.Describe<>("a"));
+        assertThat(oversight.look(LEASE / 2)).as("once").isEmpty();
         oversight.described("a", StandInWorker.description(1, "f00d"), () -> {}, 0);
         assertThat(placeable()).containsExactly(a);
         oversight.listed(Set.of(), Set.of());
-        assertThat(oversight.gone("a")).isEmpty();
+        oversight.gone("a");
+        assertThat(oversight.look(LEASE)).isEmpty();
         assertThat(placeable()).isEmpty();
     }
 

@@ -126,7 +126,7 @@ class RouterShell implements Life.Program {
 
     @Override
     public void left(Life other) {
-        apply(oversight.gone(other));
+        oversight.gone(other);
         for (var stream : List.copyOf(streams.values())) {
             for (var met : Map.copyOf(stream.met).entrySet()) {
                 if (met.getValue() == other) {

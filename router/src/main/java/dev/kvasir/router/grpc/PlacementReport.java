@@ -30,7 +30,7 @@ final class PlacementReport {
         return response.build();
     }
 
-    private static PlacementDecision.Builder decision(DecisionLog.Entry entry) {
+    static PlacementDecision.Builder decision(DecisionLog.Entry entry) {
         var message = PlacementDecision.newBuilder()
                 .setPolicy(entry.decision().policy())
                 .setModel(entry.model())

@@ -8,6 +8,7 @@ import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.router.Prompt;
 import dev.kvasir.router.RequestDraft;
 import dev.kvasir.router.ResumePoint;
+import dev.kvasir.router.ValidRequest;
 import dev.kvasir.v1.ChatRequest;
 import dev.kvasir.v1.GenerateRequest;
 import dev.kvasir.v1.OutputPosition;
@@ -148,6 +149,9 @@ final class ProtoRequests {
                 .promptLogprobs(given.hasPromptLogprobs() ? Integer.toUnsignedLong(given.getPromptLogprobs()) : null)
                 .echo(given.getEcho())
                 .reportPromptTokens(given.getPromptTokens());
+        if (given.getPlacement()) {
+            draft.door(Map.of(ValidRequest.PLACEMENT_NOTE, "true"));
+        }
     }
 
     /** In proto3 an empty string is an absent one. */

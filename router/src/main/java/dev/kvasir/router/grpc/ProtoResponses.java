@@ -3,6 +3,7 @@ package dev.kvasir.router.grpc;
 import com.google.protobuf.ByteString;
 import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.protocol.ScoredToken;
+import dev.kvasir.router.DecisionLog;
 import dev.kvasir.router.ModelText;
 import dev.kvasir.router.OutputEvent.Delta;
 import dev.kvasir.router.OutputEvent.Finish;
@@ -22,9 +23,11 @@ final class ProtoResponses {
     private final ValidRequest request;
     private final ModelText text;
     private final boolean logprobs;
+    private final DecisionLog decisions;
 
-    ProtoResponses(ValidRequest request) {
+    ProtoResponses(ValidRequest request, DecisionLog decisions) {
         this.request = request;
+        this.decisions = decisions;
         this.text = request.model().text();
         this.logprobs = request.generation().sampling().logprobs() != SamplingParameters.NO_LOGPROBS;
     }
@@ -67,12 +70,17 @@ final class ProtoResponses {
     }
 
     GenerateResponse completed(Usage usage) {
-        return response()
+        var response = response()
                 .setUsage(dev.kvasir.v1.Usage.newBuilder()
                         .setPromptTokens(usage.promptTokens())
                         .setCompletionTokens(usage.completionTokens())
-                        .setCachedTokens(usage.cachedTokens()))
-                .build();
+                        .setCachedTokens(usage.cachedTokens()));
+        if (request.wantsPlacement()) {
+            decisions
+                    .of(request.generation().id().value())
+                    .forEach(entry -> response.addPlacement(PlacementReport.decision(entry)));
+        }
+        return response.build();
     }
 
     private static void finish(OutputDelta.Builder delta, Finish finish) {

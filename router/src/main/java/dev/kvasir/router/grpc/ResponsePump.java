@@ -59,7 +59,7 @@ final class ResponsePump {
     }
 
     private void pump(ResponseStream stream) throws InterruptedException {
-        var responses = new ProtoResponses(stream.request());
+        var responses = new ProtoResponses(stream.request(), frontend.decisions());
         for (boolean more = true; more; ) {
             var event = stream.take(LOOK_UP);
             if (event.isPresent()) {

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  */
 record ChatRequest(
         RequestDraft draft,
-        GenerationFields.Streaming streaming,
+        GenerationFields.Wishes wishes,
         int n,
         @Nullable Integer logprobs,
         @Nullable Integer promptLogprobs,
@@ -31,8 +31,8 @@ record ChatRequest(
             "tools", "functions", "documents", "chat_template", "chat_template_kwargs", "audio", "prediction", "echo");
 
     static ChatRequest read(Fields fields, long arrivalNanos, @Nullable String userRequestId) {
-        var streaming = GenerationFields.streaming(fields);
-        GenerationFields.refusePromptLogprobsInStream(fields, streaming);
+        var wishes = GenerationFields.wishes(fields);
+        GenerationFields.refusePromptLogprobsInStream(fields, wishes);
         UNSUPPORTED.forEach(fields::refuse);
         refuseTools(fields, "tool_choice");
         refuseTools(fields, "function_call");
@@ -50,7 +50,7 @@ record ChatRequest(
         fields.logUnread();
         return new ChatRequest(
                 draft,
-                streaming,
+                wishes,
                 n == null ? 1 : Math.clamp(n, 1, Integer.MAX_VALUE),
                 logprobs == null ? null : Math.clamp(logprobs, 0, Integer.MAX_VALUE),
                 promptLogprobs == null ? null : Math.clamp(promptLogprobs, 0, Integer.MAX_VALUE),

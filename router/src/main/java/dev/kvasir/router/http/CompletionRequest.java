@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 record CompletionRequest(
         List<RequestDraft> drafts,
-        GenerationFields.Streaming streaming,
+        GenerationFields.Wishes wishes,
         int n,
         boolean echo,
         @Nullable Integer logprobs,
@@ -31,14 +31,14 @@ record CompletionRequest(
     private static final long MAX_TOKENS = 16;
 
     static CompletionRequest read(Fields fields, long arrivalNanos, @Nullable String userRequestId) {
-        var streaming = GenerationFields.streaming(fields);
+        var wishes = GenerationFields.wishes(fields);
         boolean echo = fields.flag("echo", false);
         Long logprobs = fields.integer("logprobs");
         Long promptLogprobs = fields.integer("prompt_logprobs");
         Long maxTokens = fields.integer("max_tokens");
         boolean onlyPrompt = echo && maxTokens != null && maxTokens == 0;
         boolean tokenIds = fields.flag("return_token_ids", false);
-        GenerationFields.refusePromptLogprobsInStream(fields, streaming);
+        GenerationFields.refusePromptLogprobsInStream(fields, wishes);
         var suffix = fields.text("suffix");
         if (suffix != null && !suffix.isEmpty()) {
             throw HttpRefusal.unsupported("suffix", "suffix is not supported yet");
@@ -59,7 +59,7 @@ record CompletionRequest(
         fields.logUnread();
         return new CompletionRequest(
                 drafts,
-                streaming,
+                wishes,
                 Math.clamp(n, 1, Integer.MAX_VALUE),
                 echo,
                 logprobs == null ? null : Math.clamp(logprobs, 0, Integer.MAX_VALUE),

@@ -20,7 +20,7 @@ record DoorNotes(Map<String, String> notes) {
         return common(
                 CHAT,
                 createdSeconds,
-                request.streaming(),
+                request.wishes(),
                 request.logprobs(),
                 request.promptLogprobs(),
                 request.tokenIds());
@@ -30,7 +30,7 @@ record DoorNotes(Map<String, String> notes) {
         var notes = common(
                 request.drafts().size() == 1 ? COMPLETION : SEVERAL,
                 createdSeconds,
-                request.streaming(),
+                request.wishes(),
                 request.logprobs(),
                 request.promptLogprobs(),
                 request.tokenIds());
@@ -42,15 +42,18 @@ record DoorNotes(Map<String, String> notes) {
     private static Map<String, String> common(
             String form,
             long createdSeconds,
-            GenerationFields.Streaming streaming,
+            GenerationFields.Wishes wishes,
             @Nullable Integer logprobs,
             @Nullable Integer promptLogprobs,
             boolean tokenIds) {
         var notes = new HashMap<String, String>();
         notes.put(FORM, form);
         notes.put("created", Long.toString(createdSeconds));
-        notes.put("usage", Boolean.toString(streaming.usage()));
+        notes.put("usage", Boolean.toString(wishes.usage()));
         notes.put("token_ids", Boolean.toString(tokenIds));
+        if (wishes.placement()) {
+            notes.put(ValidRequest.PLACEMENT_NOTE, "true");
+        }
         if (logprobs != null) {
             notes.put("logprobs", logprobs.toString());
         }

@@ -1,6 +1,7 @@
 package dev.kvasir.router.http;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.kvasir.router.DecisionLog;
 import dev.kvasir.router.Failure;
 import dev.kvasir.router.OutputEvent;
 import io.helidon.webserver.http.ServerResponse;
@@ -28,6 +29,7 @@ final class EventStream implements Answers.Listener {
     private final Answers answers;
     private final AnswerFormat format;
     private final boolean withUsage;
+    private final DecisionLog decisions;
     private final @Nullable StreamPosition position;
     /** Answers to several prompts are written by several threads. */
     private final ReentrantLock lock = new ReentrantLock();
@@ -37,11 +39,13 @@ final class EventStream implements Answers.Listener {
     private @Nullable Failure failure;
     private @Nullable RuntimeException broken;
 
-    private EventStream(ServerResponse response, Answers answers, AnswerFormat format, boolean withUsage) {
+    private EventStream(
+            ServerResponse response, Answers answers, AnswerFormat format, boolean withUsage, DecisionLog decisions) {
         this.response = response;
         this.answers = answers;
         this.format = format;
         this.withUsage = withUsage;
+        this.decisions = decisions;
         // The stream of several prompts has no one position, and cannot be resumed.
         this.position = answers.size() == 1
                 ? new StreamPosition(
@@ -50,9 +54,10 @@ final class EventStream implements Answers.Listener {
     }
 
     /** @throws HttpRefusal where nothing was written before the first failure */
-    static void write(ServerResponse response, Answers answers, AnswerFormat format, boolean withUsage)
+    static void write(
+            ServerResponse response, Answers answers, AnswerFormat format, boolean withUsage, DecisionLog decisions)
             throws InterruptedException {
-        var stream = new EventStream(response, answers, format, withUsage);
+        var stream = new EventStream(response, answers, format, withUsage, decisions);
         answers.read(stream);
         stream.end();
     }
@@ -129,10 +134,12 @@ final class EventStream implements Answers.Listener {
         }
         locked(() -> {
             if (failure == null) {
+                var last = format.emptyChunk();
                 if (withUsage) {
-                    var chunk = format.emptyChunk();
-                    chunk.set("usage", AnswerFormat.json(format.usage(usage)));
-                    data(chunk);
+                    last.set("usage", AnswerFormat.json(format.usage(usage)));
+                }
+                if (PlacementNote.addTo(last, answers, decisions) || withUsage) {
+                    data(last);
                 }
                 write(DONE);
             }

@@ -27,23 +27,25 @@ final class GenerationFields {
     private GenerationFields() {}
 
     /**
-     * What the client wants of the stream.
+     * What the client wants of the answer besides its text.
      *
-     * @param usage a chunk with the usage at the end
+     * @param usage a chunk with the usage at the end of a stream
+     * @param placement where the request went, and why, at the end of the answer
      */
-    record Streaming(boolean stream, boolean usage) {}
+    record Wishes(boolean stream, boolean usage, boolean placement) {}
 
-    static Streaming streaming(Fields fields) {
+    static Wishes wishes(Fields fields) {
         boolean stream = fields.flag("stream", false);
+        boolean placement = fields.flag("return_placement", false);
         var options = fields.fields("stream_options");
         if (options == null) {
-            return new Streaming(stream, false);
+            return new Wishes(stream, false, placement);
         }
         if (!stream) {
             throw new BadRequestException(
                     "stream_options", "stream_options is only allowed together with stream: true");
         }
-        return new Streaming(true, options.flag("include_usage", false));
+        return new Wishes(true, options.flag("include_usage", false), placement);
     }
 
     /** @param userRequestId name that the client gave the request; null for none */
@@ -75,8 +77,8 @@ final class GenerationFields {
                 .userRequestId(userRequestId);
     }
 
-    static void refusePromptLogprobsInStream(Fields fields, Streaming streaming) {
-        if (streaming.stream() && fields.integer("prompt_logprobs") != null) {
+    static void refusePromptLogprobsInStream(Fields fields, Wishes wishes) {
+        if (wishes.stream() && fields.integer("prompt_logprobs") != null) {
             throw new BadRequestException(
                     "prompt_logprobs", "prompt_logprobs is set but must be absent together with stream: true");
         }

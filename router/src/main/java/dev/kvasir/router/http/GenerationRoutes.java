@@ -26,7 +26,7 @@ final class GenerationRoutes {
                 CompletionRequest.read(new Fields(exchange.json()), exchange.arrivalNanos(), exchange.requestId());
         long now = now();
         request.drafts().forEach(draft -> draft.door(DoorNotes.of(request, now)).tenant(exchange.tenant()));
-        answer(exchange, request.drafts(), request.streaming(), prompts -> new CompletionFormat(request, prompts, now));
+        answer(exchange, request.drafts(), request.wishes(), prompts -> new CompletionFormat(request, prompts, now));
     }
 
     void chat(Exchange exchange) throws InterruptedException {
@@ -36,7 +36,7 @@ final class GenerationRoutes {
         answer(
                 exchange,
                 List.of(request.draft()),
-                request.streaming(),
+                request.wishes(),
                 prompts -> new ChatFormat(request, prompts.getFirst(), now));
     }
 
@@ -52,14 +52,15 @@ final class GenerationRoutes {
             ClientConnection.current()
                     .answering(
                             answers::cancel,
-                            () -> EventStream.write(exchange.response(), answers, format, notes.withUsage()));
+                            () -> EventStream.write(
+                                    exchange.response(), answers, format, notes.withUsage(), frontend.decisions()));
         }
     }
 
     private void answer(
             Exchange exchange,
             List<RequestDraft> drafts,
-            GenerationFields.Streaming streaming,
+            GenerationFields.Wishes wishes,
             Function<List<ValidRequest>, AnswerFormat> formats)
             throws InterruptedException {
         try (var answers = Answers.open(frontend, drafts, exchange.timeout())) {
@@ -68,10 +69,12 @@ final class GenerationRoutes {
                     .map(ResponseStream::request)
                     .toList());
             ClientConnection.current().answering(answers::cancel, () -> {
-                if (streaming.stream()) {
-                    EventStream.write(exchange.response(), answers, format, streaming.usage());
+                if (wishes.stream()) {
+                    EventStream.write(exchange.response(), answers, format, wishes.usage(), frontend.decisions());
                 } else {
-                    exchange.send(200, format.whole(WholeAnswer.read(answers)));
+                    var whole = format.whole(WholeAnswer.read(answers));
+                    PlacementNote.addTo(whole, answers, frontend.decisions());
+                    exchange.send(200, whole);
                 }
             });
         }

@@ -1,26 +1,18 @@
 package dev.kvasir.router.http;
 
 import dev.kvasir.router.Frontend;
-import io.prometheus.metrics.config.EscapingScheme;
-import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
-import io.prometheus.metrics.instrumentation.jvm.JvmMetrics;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 
 /** {@code /health}, {@code /ping}, {@code /version}, {@code /load} and {@code /metrics}. */
 final class StatusRoutes {
     private final Frontend frontend;
     private final String version;
-    private final PrometheusRegistry registry;
-    private final PrometheusRegistry jvm = new PrometheusRegistry();
+    private final MetricsPage metrics;
 
     StatusRoutes(Frontend frontend, String version, PrometheusRegistry registry) {
         this.frontend = frontend;
         this.version = version;
-        this.registry = registry;
-        JvmMetrics.builder().register(jvm);
+        this.metrics = new MetricsPage(registry);
     }
 
     /** 200 where a request could be answered now, 503 where not. */
@@ -38,15 +30,7 @@ final class StatusRoutes {
     }
 
     void metrics(Exchange exchange) {
-        var writer = PrometheusTextFormatWriter.create();
-        var out = new ByteArrayOutputStream();
-        try {
-            writer.write(out, registry.scrape(), EscapingScheme.ALLOW_UTF8);
-            writer.write(out, jvm.scrape(), EscapingScheme.ALLOW_UTF8);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        exchange.response().header("Content-Type", writer.getContentType());
-        exchange.response().send(out.toByteArray());
+        exchange.response().header("Content-Type", metrics.contentType());
+        exchange.response().send(metrics.text());
     }
 }

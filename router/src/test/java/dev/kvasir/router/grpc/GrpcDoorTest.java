@@ -310,6 +310,19 @@ class GrpcDoorTest {
                 .as("by the id that HTTP clients see")
                 .isEqualTo(decisions);
 
+        GenerateResponse last = GenerateResponse.getDefaultInstance();
+        var asked = stub.generate(GenerateRequest.newBuilder()
+                .setText("abc")
+                .setSampling(Sampling.newBuilder().setMaxTokens(3))
+                .setReport(Report.newBuilder().setPlacement(true))
+                .build());
+        while (asked.hasNext()) {
+            assertThat(last.getPlacementList()).isEmpty();
+            last = asked.next();
+        }
+        assertThat(last.getPlacementList()).hasSize(1);
+        assertThat(last.getPlacement(0).getChosen()).isEqualTo(decision.getChosen());
+
         var error = catchThrowableOfType(
                 StatusRuntimeException.class,
                 () -> stub.explainPlacement(ExplainPlacementRequest.newBuilder()

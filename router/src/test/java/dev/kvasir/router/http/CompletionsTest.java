@@ -53,6 +53,26 @@ class CompletionsTest {
     }
 
     @Test
+    void theEndOfAnAnswerTellsWhereItsRequestWentWhereThatIsWanted() {
+        var request = "{\"prompt\":[\"hello\",\"bye\"],\"max_tokens\":4,\"return_placement\":true%s}";
+        var placement = door.answer(PATH, request.formatted("")).get("placement");
+        assertThat(placement).hasSize(2);
+        for (int prompt = 0; prompt < 2; prompt++) {
+            var decision = placement.get(prompt);
+            assertThat(decision.get("prompt").asInt()).isEqualTo(prompt);
+            assertThat(decision.get("policy").asText()).isEqualTo("cost");
+            assertThat(decision.get("output_tokens_max").asInt()).isEqualTo(4);
+            assertThat(decision.get("candidates")).hasSize(1);
+            assertThat(decision.at("/candidates/0/address")).isEqualTo(decision.get("chosen"));
+            assertThat(decision.at("/candidates/0/cached_tokens").asInt()).isZero();
+        }
+        var frames = door.stream(PATH, request.formatted(",\"stream\":true"));
+        assertThat(frames.getLast().get("choices")).isEmpty();
+        assertThat(frames.getLast().get("placement")).hasSize(2);
+        assertThat(frames.getLast().has("usage")).isFalse();
+    }
+
+    @Test
     void maxTokensIsSixteenWhereNothingIsSaid() {
         var answer = door.answer(PATH, "{\"prompt\":\"hello\",\"ignore_eos\":true}");
         assertThat(answer.at("/usage/completion_tokens").asInt()).isEqualTo(16);
