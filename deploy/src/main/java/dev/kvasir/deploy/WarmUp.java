@@ -41,6 +41,9 @@ final class WarmUp {
         public void started(long queueNanos, int promptTokens, int cachedTokens) {}
 
         @Override
+        public void resumed(int knownTokens, int cachedTokens) {}
+
+        @Override
         public void loaded(EngineLoad now) {}
 
         @Override

@@ -25,6 +25,7 @@ import java.time.Duration;
  * @param drainTimeout how long open streams may go on once the router drains
  * @param drainSettle how long a draining router says that it is not serving, and serves, before it refuses
  * @param tenantIsolation whether KV blocks of one tenant are never used for another
+ * @param remoteAdmin whether operators' calls are answered to clients on other machines
  * @param minorityTimeout after which a router that reaches only a minority of the cluster takes no new requests
  */
 public record RouterConfig(
@@ -46,6 +47,7 @@ public record RouterConfig(
         Duration drainTimeout,
         Duration drainSettle,
         boolean tenantIsolation,
+        boolean remoteAdmin,
         Duration minorityTimeout) {
     private static final Duration ONE_MILLISECOND = Duration.ofMillis(1);
 
@@ -90,6 +92,7 @@ public record RouterConfig(
                 section.getDuration("drain-timeout"),
                 section.getDuration("drain-settle"),
                 section.getBoolean("tenant-isolation"),
+                section.getBoolean("remote-admin"),
                 section.getDuration("minority-timeout"));
     }
 

@@ -31,6 +31,7 @@ public class RouterConfigTest {
             drain-timeout = 5 s
             drain-settle = 0 s
             tenant-isolation = true
+            remote-admin = false
             minority-timeout = 3 s
             """;
 
@@ -61,6 +62,7 @@ public class RouterConfigTest {
                         Duration.ofSeconds(5),
                         Duration.ZERO,
                         true,
+                        false,
                         Duration.ofSeconds(3)));
     }
 

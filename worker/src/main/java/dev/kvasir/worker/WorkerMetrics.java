@@ -33,6 +33,8 @@ public final class WorkerMetrics implements EngineObserver {
     public static final String KV_BLOCKS_FREE = "kvasir:worker_kv_blocks_free";
     public static final String KV_BLOCKS = "kvasir:worker_kv_blocks";
     public static final String OUTPUTS_FINISHED = "kvasir:worker_outputs_finished";
+    public static final String RESUMED_TOKENS = "kvasir:worker_resumed_tokens";
+    public static final String RECOMPUTED_TOKENS = "kvasir:worker_recomputed_tokens";
     public static final String REQUESTS_FAILED = "kvasir:worker_requests_failed";
 
     private static final String MODEL_NAME = "model_name";
@@ -50,6 +52,8 @@ public final class WorkerMetrics implements EngineObserver {
     private final CounterDataPoint promptTokens;
     private final CounterDataPoint generationTokens;
     private final CounterDataPoint preemptions;
+    private final CounterDataPoint resumedTokens;
+    private final CounterDataPoint recomputedTokens;
     private final DistributionDataPoint queueTime;
     private final DistributionDataPoint iterationTokens;
     private final Counter finished;
@@ -64,6 +68,8 @@ public final class WorkerMetrics implements EngineObserver {
         promptTokens = counter(PROMPT_TOKENS, "Prompt tokens of requests that have started.");
         generationTokens = counter(GENERATION_TOKENS, "Tokens generated.");
         preemptions = counter(PREEMPTIONS, "Sequences that gave their blocks back to be recomputed.");
+        resumedTokens = counter(RESUMED_TOKENS, "Tokens of prompt and output of requests that went on here.");
+        recomputedTokens = counter(RECOMPUTED_TOKENS, "Those of them that were not found in the prefix cache.");
         queueTime = histogram(QUEUE_TIME, "From arrival at the worker to the first step.", QUEUE_SECONDS);
         iterationTokens = histogram(ITERATION_TOKENS, "Tokens computed in a step.", STEP_TOKENS);
         finished = labelled(OUTPUTS_FINISHED, "Outputs that ended, by reason.", "finished_reason");
@@ -128,6 +134,12 @@ public final class WorkerMetrics implements EngineObserver {
         promptTokens.inc(promptCount);
         prefixCacheQueries.inc(promptCount);
         prefixCacheHits.inc(cachedTokens);
+    }
+
+    @Override
+    public void resumed(int knownTokens, int cachedTokens) {
+        resumedTokens.inc(knownTokens);
+        recomputedTokens.inc(knownTokens - cachedTokens);
     }
 
     @Override

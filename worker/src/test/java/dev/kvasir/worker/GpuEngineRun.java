@@ -54,6 +54,9 @@ final class GpuEngineRun {
         public void started(long queueNanos, int promptTokens, int cachedTokens) {}
 
         @Override
+        public void resumed(int knownTokens, int cachedTokens) {}
+
+        @Override
         public void loaded(EngineLoad now) {}
 
         @Override

@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
  * @param seconds of load
  * @param calmProbeMillis slowest probe before the first fault
  * @param faults each with what clients saw meanwhile
+ * @param moved of the workers that were there at the end
  * @param errors lines of members' logs
  */
 record Findings(
@@ -26,6 +27,7 @@ record Findings(
         int refused,
         int excused,
         List<Seen> faults,
+        Members.Moved moved,
         List<String> violations,
         List<String> errors) {
     /**
@@ -42,7 +44,7 @@ record Findings(
     record OfKind(int count, long probeMillis, long wholeMillis) {}
 
     /** @param slack factor on the times within which new requests must be answered, for machines that do much else */
-    static Findings of(long seed, int slack, Load load, Timeline timeline, List<String> errors) {
+    static Findings of(long seed, int slack, Load load, Timeline timeline, Members.Moved moved, List<String> errors) {
         var done = load.done();
         var events = timeline.events();
         long firstFault = events.isEmpty() ? Long.MAX_VALUE : events.getFirst().atNanos();
@@ -79,6 +81,7 @@ record Findings(
                 load.refused(),
                 load.excused(),
                 faults,
+                moved,
                 violations,
                 errors);
     }
@@ -120,6 +123,8 @@ record Findings(
                         .formatted(faults.size(), seconds, asked, answered, refused, excused));
         lines.add("slowest new request in calm times: %d ms; %d lines of errors in logs"
                 .formatted(calmProbeMillis, errors.size()));
+        lines.add("requests that moved knew %d tokens, of which %d were computed again"
+                .formatted(moved.tokens(), moved.recomputed()));
         violations.forEach(violation -> lines.add("VIOLATION " + violation));
         lines.add(violations.isEmpty() ? "Every promise held." : violations.size() + " violations; seed " + seed);
         return lines;

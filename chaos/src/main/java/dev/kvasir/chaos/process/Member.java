@@ -2,9 +2,12 @@ package dev.kvasir.chaos.process;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.net.InetAddress;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,6 +26,7 @@ final class Member implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Duration START_TIMEOUT = Duration.ofMinutes(4);
     private static final Duration END_TIMEOUT = Duration.ofMinutes(2);
+    private static final int METRICS_TIMEOUT_MILLIS = 10_000;
     private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
     private final String name;
@@ -33,6 +37,7 @@ final class Member implements AutoCloseable {
     private final @Nullable Relay http;
     private final @Nullable Relay grpc;
     private @Nullable Process process;
+    private URI status = URI.create("");
     private volatile boolean stopped;
     private int lives;
 
@@ -147,9 +152,24 @@ final class Member implements AutoCloseable {
             LockSupport.parkNanos(POLL_NANOS);
         }
         JsonNode at = JSON.readTree(readyFile().toFile());
+        status = URI.create(at.path("status").asText());
         if (http != null && grpc != null) {
             http.leadTo(URI.create(at.path("http").asText()).getPort());
             grpc.leadTo(URI.create("grpc://" + at.path("grpc").asText()).getPort());
+        }
+    }
+
+    /** Value of one of its metrics that has but one label set. */
+    double metric(String metric) throws IOException {
+        var page = status.resolve("/metrics").toURL().openConnection();
+        page.setConnectTimeout(METRICS_TIMEOUT_MILLIS);
+        page.setReadTimeout(METRICS_TIMEOUT_MILLIS);
+        try (var lines = new BufferedReader(new InputStreamReader(page.getInputStream(), StandardCharsets.UTF_8))) {
+            return lines.lines()
+                    .filter(line -> line.startsWith(metric + "{"))
+                    .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
+                    .findFirst()
+                    .orElseThrow(() -> new IOException(name + " has no metric " + metric));
         }
     }
 

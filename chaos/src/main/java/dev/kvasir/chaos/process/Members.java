@@ -215,6 +215,25 @@ final class Members implements AutoCloseable {
         }
     }
 
+    /** What requests cost that moved to workers as they are now. */
+    Moved moved() throws IOException {
+        double known = 0;
+        double recomputed = 0;
+        for (var worker : with("worker")) {
+            known += worker.metric("kvasir:worker_resumed_tokens_total");
+            recomputed += worker.metric("kvasir:worker_recomputed_tokens_total");
+        }
+        return new Moved(Math.round(known), Math.round(recomputed));
+    }
+
+    /**
+     * Requests that went on at another worker than the one that began them.
+     *
+     * @param tokens of prompt and output when they came
+     * @param recomputed those of them that no cache had
+     */
+    record Moved(long tokens, long recomputed) {}
+
     static void pause() throws InterruptedException {
         LockSupport.parkNanos(POLL_NANOS);
         if (Thread.interrupted()) {

@@ -123,12 +123,13 @@ public final class ProcessChaos {
                     timeline);
             load.stop();
             members.awaitQuiet();
+            var moved = members.moved();
             stopAll(members, timeline);
             var errors = new ArrayList<String>();
             for (var member : members.all()) {
                 errors.addAll(member.errors());
             }
-            return report(Findings.of(seed, scale.slack(), load, timeline, errors), scale, timeline, load);
+            return report(Findings.of(seed, scale.slack(), load, timeline, moved, errors), scale, timeline, load);
         }
     }
 

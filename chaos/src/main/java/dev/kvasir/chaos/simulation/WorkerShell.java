@@ -274,6 +274,9 @@ class WorkerShell implements Life.Program {
         }
 
         @Override
+        public void resumed(int knownTokens, int cachedTokens) {}
+
+        @Override
         public void loaded(EngineLoad now) {}
 
         @Override

@@ -51,7 +51,8 @@ public final class GrpcServer implements AutoCloseable {
                 .executor(Executors.newThreadPerTaskExecutor(
                         Thread.ofVirtual().name("grpc-", 0).factory()))
                 .addService(service)
-                .addService(new AdminService(frontend))
+                .addService(ServerInterceptors.intercept(
+                        new AdminService(frontend), new OperatorsOnly(config.remoteAdmin())))
                 .addService(health.getHealthService())
                 .addService(ProtoReflectionServiceV1.newInstance())
                 .build();

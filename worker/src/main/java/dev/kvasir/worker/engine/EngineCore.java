@@ -231,6 +231,9 @@ public final class EngineCore {
                 int promptTokens = plan.admitted().get(i).tokenCount();
                 cache.recordLookup(promptTokens, cached);
                 observer.started(nowNanos - request.arrivalNanos(), promptTokens, cached);
+                if (!request.continuation().begins()) {
+                    observer.resumed(promptTokens, cached);
+                }
             }
         }
         forecast.stepped(starts, queues.waitingCount() > 0, nowNanos);

@@ -8,6 +8,14 @@ public interface EngineObserver {
     /** A request's first step: it waited so long, and so much of its prompt was found in the prefix cache. */
     void started(long queueNanos, int promptTokens, int cachedTokens);
 
+    /**
+     * A request that starts here was begun elsewhere, or stopped here.
+     *
+     * @param knownTokens of prompt and output so far
+     * @param cachedTokens of these, found in the prefix cache; the others are computed again
+     */
+    void resumed(int knownTokens, int cachedTokens);
+
     /** How much there is to do, whenever that changes. */
     void loaded(EngineLoad now);
 

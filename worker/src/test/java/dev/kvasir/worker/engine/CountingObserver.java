@@ -6,6 +6,8 @@ import dev.kvasir.protocol.FinishReason;
 /** Counts. */
 final class CountingObserver implements EngineObserver {
     int started;
+    int resumedTokens;
+    int recomputedTokens;
     int preemptions;
     int finished;
     int failed;
@@ -16,6 +18,12 @@ final class CountingObserver implements EngineObserver {
     @Override
     public void started(long queueNanos, int promptTokens, int cachedTokens) {
         started++;
+    }
+
+    @Override
+    public void resumed(int knownTokens, int cachedTokens) {
+        resumedTokens += knownTokens;
+        recomputedTokens += knownTokens - cachedTokens;
     }
 
     @Override

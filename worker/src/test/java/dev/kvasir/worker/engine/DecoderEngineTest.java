@@ -149,7 +149,8 @@ class DecoderEngineTest {
     }
 
     private static List<List<ScoredToken>> said(ModelRunner runner, GenerationRequest request, Continuation from) {
-        var core = new EngineCore(settings(), runner, new CountingObserver());
+        var observer = new CountingObserver();
+        var core = new EngineCore(settings(), runner, observer);
         var outputs = new ArrayList<List<ScoredToken>>();
         for (int i = 0; i < request.sampling().n(); i++) {
             outputs.add(new ArrayList<>());
@@ -170,6 +171,12 @@ class DecoderEngineTest {
         while (!core.isIdle()) {
             core.step(0);
         }
+        int known = from.outputs().stream()
+                .mapToInt(output -> output.tokens().length)
+                .max()
+                .orElse(0);
+        assertThat(observer.resumedTokens > 0).isEqualTo(known > 0);
+        assertThat(observer.recomputedTokens).as("nothing is cached").isEqualTo(observer.resumedTokens);
         return outputs;
     }
 
