@@ -136,11 +136,13 @@ final class RequestRules {
         }
         int[] tokens = new int[ids.length];
         for (int i = 0; i < ids.length; i++) {
-            require(
-                    ids[i] >= 0 && ids[i] < model.vocabularySize(),
-                    field + "[" + i + "]",
-                    ids[i],
-                    "a token id in [0, %d)".formatted(model.vocabularySize()));
+            if (ids[i] < 0 || ids[i] >= model.vocabularySize()) { // Prompts are long: no words where all is well.
+                require(
+                        false,
+                        field + "[" + i + "]",
+                        ids[i],
+                        "a token id in [0, %d)".formatted(model.vocabularySize()));
+            }
             tokens[i] = (int) ids[i];
         }
         return tokens;

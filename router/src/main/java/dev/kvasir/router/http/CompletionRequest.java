@@ -115,7 +115,7 @@ record CompletionRequest(
         Limits.require(!node.isEmpty(), field, "[]", "at least one token");
         var ids = new long[node.size()];
         for (int i = 0; i < ids.length; i++) {
-            ids[i] = Fields.integer(field + "[" + i + "]", node.get(i));
+            ids[i] = Fields.integer(field, i, node.get(i));
         }
         return new Prompt.Tokens(ids);
     }

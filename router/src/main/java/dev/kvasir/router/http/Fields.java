@@ -83,10 +83,19 @@ final class Fields {
     }
 
     static long integer(String field, JsonNode node) {
-        if (!node.isIntegralNumber() || !node.canConvertToLong()) {
+        if (!isInteger(node)) {
             throw wrong(field, node, "a 64-bit integer");
         }
         return node.longValue();
+    }
+
+    /** An element of a list, which is named only where it is wrong: lists of tokens are long. */
+    static long integer(String list, int index, JsonNode node) {
+        return isInteger(node) ? node.longValue() : integer(list + "[" + index + "]", node);
+    }
+
+    private static boolean isInteger(JsonNode node) {
+        return node.isIntegralNumber() && node.canConvertToLong();
     }
 
     @Nullable
@@ -131,9 +140,10 @@ final class Fields {
         if (!node.isArray()) {
             throw wrong(path + name, node, "a list of integers");
         }
+        var field = path + name;
         var integers = new ArrayList<Long>(node.size());
         for (int i = 0; i < node.size(); i++) {
-            integers.add(integer(path + name + "[" + i + "]", node.get(i)));
+            integers.add(integer(field, i, node.get(i)));
         }
         return integers;
     }
