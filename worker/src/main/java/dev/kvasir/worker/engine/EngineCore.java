@@ -15,10 +15,7 @@ import dev.kvasir.worker.schedule.Queues;
 import dev.kvasir.worker.schedule.Scheduler;
 import dev.kvasir.worker.schedule.Sequence;
 import dev.kvasir.worker.schedule.StepPlan;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
@@ -42,8 +39,7 @@ public final class EngineCore {
     private final Lookahead lookahead;
     private final Output[] choosing = new Output[SamplingParameters.N_MAX];
 
-    private final List<ActiveRequest> live = new ArrayList<>();
-    private final Map<Sequence, ActiveRequest> owners = new HashMap<>();
+    private final LiveRequests live;
     private final Throughput throughput = new Throughput();
     private final Forecast forecast = new Forecast();
     private final Deadlines deadlines = new Deadlines(forecast);
@@ -72,17 +68,18 @@ public final class EngineCore {
         cache = new PrefixCache(new BlockPool(runner.blockCount()));
         shared.join(cache, runner);
         fetching = new Fetching(shared, puller, queues, cache, settings.limits());
+        live = new LiveRequests(queues, cache, fetching, observer);
         intake = new Intake(settings, runner, deadlines);
         scheduler = new Scheduler(settings.limits(), cache);
         applier = new PlanApplier(queues, cache, runner, blockSize);
-        lookahead = new Lookahead(settings, runner, queues, cache, applier, owners);
+        lookahead = new Lookahead(settings, runner, queues, cache, applier, live);
         first = new Flight(settings.limits().sequencesMax());
         second = new Flight(settings.limits().sequencesMax());
     }
 
     /** Queues a request, or refuses it; either way its sink hears of it. */
     public void submit(ActiveRequest request, long nowNanos) {
-        var refusal = intake.check(request, queues, nowNanos, () -> throughput.millisFor(tokensInFlight()));
+        var refusal = intake.check(request, queues, nowNanos, () -> throughput.millisFor(live.tokensInFlight()));
         if (refusal != null && refusal.kind() == FailureKind.RESOURCE_EXHAUSTED && makeRoom(request, refusal)) {
             refusal = null;
         }
@@ -90,8 +87,7 @@ public final class EngineCore {
             refusal = enqueue(request, nowNanos);
         }
         if (refusal != null) {
-            publishFailure(request, refusal);
-            request.sink().ended();
+            live.refuse(request, refusal);
         }
     }
 
@@ -101,8 +97,8 @@ public final class EngineCore {
         if (last == null) {
             return false;
         }
-        fail(
-                owner(last),
+        live.fail(
+                live.owner(last),
                 new Refusal(
                         FailureKind.RESOURCE_EXHAUSTED,
                         "the queue is full and its place went to a tenant with fewer requests in it",
@@ -119,9 +115,9 @@ public final class EngineCore {
         }
         active.queued(outputs, nowNanos);
         live.add(active);
-        long ahead = active.sources().isEmpty() ? 0 : tokensInFlight();
+        long ahead = active.sources().isEmpty() ? 0 : live.tokensInFlight();
         for (var output : outputs) {
-            if (owners.put(output.sequence(), active) == null) {
+            if (live.own(output.sequence(), active)) {
                 queues.add(output.sequence());
                 fetching.queued(output.sequence(), active.sources(), prefillSpeed.tokensPerSecond(), ahead);
             }
@@ -135,7 +131,7 @@ public final class EngineCore {
             }
         }
         if (outputs.length == 0) {
-            leave(active);
+            live.leave(active);
         }
         return null;
     }
@@ -224,7 +220,7 @@ public final class EngineCore {
     private void noteStarts(StepPlan plan, long nowNanos) {
         int starts = 0;
         for (int i = 0; i < plan.admitted().size(); i++) {
-            var request = owner(plan.admitted().get(i));
+            var request = live.owner(plan.admitted().get(i));
             int cached = plan.cachedBlocks(i) * settings.limits().blockSize();
             if (request.start(cached, nowNanos)) {
                 starts++;
@@ -241,7 +237,7 @@ public final class EngineCore {
 
     /** Says what is wanted of the rows that a sequence computes. */
     private void ask(Sequence sequence, SequenceWork work) {
-        var request = owner(sequence);
+        var request = live.owner(sequence);
         int scoreFrom = sequence.scoreStart(work.from(), work.to());
         int scoreTo = sequence.scoreEnd(work.to());
         if (scoreFrom < scoreTo) {
@@ -258,12 +254,12 @@ public final class EngineCore {
     }
 
     private void settle(Sequence sequence, SequenceWork work) {
-        var request = owners.get(sequence);
+        var request = live.ownerOrNull(sequence);
         if (request == null) {
             return; // Its request has failed with an earlier sequence of this step.
         }
         if (work.failure() != null) {
-            fail(
+            live.fail(
                     request,
                     Refusal.of(
                             FailureKind.INTERNAL, String.valueOf(work.failure().getMessage())));
@@ -310,7 +306,7 @@ public final class EngineCore {
         var fork = sequence.fork(output.index());
         cache.fork(sequence.table(), fork.table());
         queues.addRunning(fork);
-        owners.put(fork, request);
+        live.own(fork, request);
         output.moveTo(fork);
     }
 
@@ -335,7 +331,7 @@ public final class EngineCore {
             if (request.continuation().begins()) {
                 forecast.ran(stepNanos - request.startNanos(), count);
             }
-            end(request, output);
+            live.end(request, output);
         }
     }
 
@@ -346,9 +342,9 @@ public final class EngineCore {
             var refusal = deadlines.later(request, contended, nowNanos);
             if (refusal != null) {
                 noteRun(request);
-                fail(request, refusal);
+                live.fail(request, refusal);
             } else if (request.hasMarks()) {
-                dropCancelled(request);
+                live.dropCancelled(request);
             }
         }
     }
@@ -363,86 +359,9 @@ public final class EngineCore {
         }
     }
 
-    private void dropCancelled(ActiveRequest request) {
-        for (var output : request.outputs()) {
-            if (!output.ended() && (request.isCancelled() || request.isOutputCancelled(output.index()))) {
-                observer.finished(
-                        FinishReason.ABORT,
-                        request.request().prompt().length,
-                        output.sequence().generated());
-                end(request, output);
-            }
-        }
-    }
-
-    /** An output leaves; its sequence with it, unless siblings still share that. */
-    private void end(ActiveRequest request, Output output) {
-        output.end();
-        if (output.sequence().seats() > 1) {
-            queues.dropSeat(output.sequence());
-        } else {
-            remove(output.sequence());
-        }
-        if (request.outputEnded()) {
-            leave(request);
-        }
-    }
-
-    private void fail(ActiveRequest request, Refusal refusal) {
-        for (var output : request.outputs()) {
-            if (!output.ended()) {
-                output.end();
-                if (owners.containsKey(output.sequence())) {
-                    remove(output.sequence());
-                }
-            }
-        }
-        publishFailure(request, refusal);
-        leave(request);
-    }
-
-    private void remove(Sequence sequence) {
-        owners.remove(sequence);
-        cache.release(sequence.table());
-        fetching.forget(sequence);
-        queues.finish(sequence);
-    }
-
-    private void leave(ActiveRequest request) {
-        live.remove(request);
-        request.sink().ended();
-    }
-
-    private void publishFailure(ActiveRequest request, Refusal refusal) {
-        observer.failed(refusal.kind());
-        request.sink()
-                .publish(new StreamEvent.Failed(
-                        request.id(), refusal.kind(), refusal.message(), refusal.retryAfterMillis()));
-    }
-
-    /** Fails all requests. Nothing may follow: blocks and queues, which may be what is broken, are left as they are. */
+    /** Fails all requests; nothing may follow. */
     public void abandon(FailureKind kind, String message) {
-        for (var request : live) {
-            publishFailure(request, Refusal.of(kind, message));
-            request.sink().ended();
-        }
-        live.clear();
-    }
-
-    private ActiveRequest owner(Sequence sequence) {
-        var request = owners.get(sequence);
-        if (request == null) {
-            throw new IllegalStateException(sequence + " belongs to no request");
-        }
-        return request;
-    }
-
-    private long tokensInFlight() {
-        long tokens = 0;
-        for (var sequence : owners.keySet()) {
-            tokens += sequence.remaining();
-        }
-        return tokens;
+        live.abandon(kind, message);
     }
 
     public EngineLoad load() {
@@ -450,7 +369,7 @@ public final class EngineCore {
         return new EngineLoad(
                 queues.runningSeats(),
                 queues.waitingSeats() + fetching.seats(),
-                tokensInFlight(),
+                live.tokensInFlight(),
                 pool.available(),
                 pool.capacity());
     }
@@ -467,6 +386,6 @@ public final class EngineCore {
 
     /** Live sequences, for tests and simulations; of the engine's thread. */
     public Iterable<Sequence> sequences() {
-        return owners.keySet();
+        return live.sequences();
     }
 }

@@ -5,7 +5,6 @@ import dev.kvasir.worker.runner.ModelRunner;
 import dev.kvasir.worker.schedule.Queues;
 import dev.kvasir.worker.schedule.SchedulerLimits;
 import dev.kvasir.worker.schedule.Sequence;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,7 +21,7 @@ final class Lookahead {
     private final Queues queues;
     private final PrefixCache cache;
     private final PlanApplier applier;
-    private final Map<Sequence, ActiveRequest> owners;
+    private final LiveRequests requests;
     private final @Nullable Output[] outputs;
 
     Lookahead(
@@ -31,13 +30,13 @@ final class Lookahead {
             Queues queues,
             PrefixCache cache,
             PlanApplier applier,
-            Map<Sequence, ActiveRequest> owners) {
+            LiveRequests requests) {
         this.settings = settings;
         this.runner = runner;
         this.queues = queues;
         this.cache = cache;
         this.applier = applier;
-        this.owners = owners;
+        this.requests = requests;
         this.outputs = new Output[settings.limits().sequencesMax()];
     }
 
@@ -90,7 +89,7 @@ final class Lookahead {
     }
 
     private @Nullable Output output(Sequence sequence) {
-        var request = owners.get(sequence);
+        var request = requests.ownerOrNull(sequence);
         if (request == null) {
             return null;
         }
