@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param model folder of the model
  * @param servedModelName name that clients ask for
  * @param dataDir folder for what this member leaves behind
+ * @param restartsPerHour times that a member whose worker broke may start anew
  * @param warmUpTimeout bound of the time spent warming up before serving; zero for no warm-up
  * @param status of members without doors for clients
  * @param pekko settings of the user for Pekko itself
@@ -34,6 +35,7 @@ public record KvasirConfig(
         String servedModelName,
         Set<Role> roles,
         Path dataDir,
+        int restartsPerHour,
         Duration warmUpTimeout,
         ClusterConfig cluster,
         StatusConfig status,
@@ -54,6 +56,10 @@ public record KvasirConfig(
         if (servedModelName.length() > 256 || servedModelName.chars().anyMatch(c -> c <= ' ' || c == 0x7f)) {
             throw new IllegalArgumentException("kvasir.served-model-name is '" + servedModelName
                     + "' but must have 1..256 characters without spaces");
+        }
+        if (restartsPerHour < 0 || restartsPerHour > 1000) {
+            throw new IllegalArgumentException(
+                    "kvasir.restarts-per-hour is " + restartsPerHour + " but must be 0..1000");
         }
         if (warmUpTimeout.isNegative()) {
             throw new IllegalArgumentException(
@@ -90,6 +96,7 @@ public record KvasirConfig(
                 orElse(kvasir, "served-model-name", Function.identity(), folderName.replaceAll("[\\s\\p{Cntrl}]", "-")),
                 roles(kvasir),
                 orElse(kvasir, "data-dir", Path::of, home.resolve(".kvasir/data")),
+                kvasir.getInt("restarts-per-hour"),
                 kvasir.getDuration("warm-up-timeout"),
                 cluster,
                 StatusConfig.from(kvasir.getConfig("status")),

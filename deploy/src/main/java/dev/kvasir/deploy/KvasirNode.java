@@ -101,6 +101,11 @@ public final class KvasirNode implements AutoCloseable {
                 config.dataDir().resolve("kv"));
     }
 
+    /** All actors of this member. */
+    ActorSystem<Void> system() {
+        return system;
+    }
+
     /** Where this member listens. */
     public Addresses addresses() {
         var cluster = ClusterMember.address(system);
@@ -133,6 +138,12 @@ public final class KvasirNode implements AutoCloseable {
                 .getShutdownReason()
                 .filter(reason -> reason instanceof CoordinatedShutdown.ClusterLeavingReason$)
                 .isPresent();
+    }
+
+    /** Whether this member left because its worker stopped of itself, so that starting anew may help. */
+    boolean workerBroke() {
+        var engine = worker;
+        return engine != null && engine.broke();
     }
 
     /** Takes no new requests and waits, a bounded time, until those at hand have been answered. */

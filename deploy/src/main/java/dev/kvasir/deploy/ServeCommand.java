@@ -64,7 +64,27 @@ final class ServeCommand implements Callable<Integer> {
         var err = spec.commandLine().getErr();
         err.printf("Kvasir %s: %s as %s%n", Version.current(), config.model(), config.servedModelName());
         err.flush();
-        var node = KvasirNode.start(config, new StartReport(err, true));
+        var restarts = new Restarts(config.restartsPerHour());
+        while (serve(config, start) == End.BROKEN) {
+            if (!restarts.mayStart(System.nanoTime())) {
+                throw new CommandException(
+                        "the worker has stopped, this member may not start anew (kvasir.restarts-per-hour is %d), and stops; the log says why"
+                                .formatted(config.restartsPerHour()));
+            }
+            LOG.warn("The worker had stopped; starting anew");
+            start = System.nanoTime();
+        }
+        return Kvasir.SUCCESS;
+    }
+
+    /** How the life of a member ended, where that is no failure of the process. */
+    private enum End {
+        STOPPED,
+        BROKEN
+    }
+
+    private End serve(KvasirConfig config, long startNanos) throws InterruptedException {
+        var node = KvasirNode.start(config, new StartReport(spec.commandLine().getErr(), true));
         var files = new ArrayList<MemberFile>();
         files.add(
                 MemberFile.write(config.dataDir().resolve("member.json"), config.servedModelName(), node.addresses()));
@@ -73,7 +93,7 @@ final class ServeCommand implements Callable<Integer> {
         }
         var signalled = new AtomicBoolean();
         Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(() -> afterSignal(node, files, signalled)));
-        announce(spec.commandLine().getOut(), node, config, System.nanoTime() - start);
+        announce(spec.commandLine().getOut(), node, config, System.nanoTime() - startNanos);
         return awaitEnd(node, files, signalled);
     }
 
@@ -97,16 +117,19 @@ final class ServeCommand implements Callable<Integer> {
                         """.formatted(at.http(), json, model, at.grpc());
     }
 
-    private static int awaitEnd(KvasirNode node, List<MemberFile> files, AtomicBoolean signalled)
+    private static End awaitEnd(KvasirNode node, List<MemberFile> files, AtomicBoolean signalled)
             throws InterruptedException {
         awaitTermination(node);
         if (signalled.get()) {
-            return Kvasir.SUCCESS;
+            return End.STOPPED;
         }
         files.forEach(MemberFile::remove);
         if (node.leftOnRequest()) {
             LOG.info("Drained, and left the cluster");
-            return Kvasir.SUCCESS;
+            return End.STOPPED;
+        }
+        if (node.workerBroke()) {
+            return End.BROKEN;
         }
         throw new CommandException("this member has left the cluster, and stops; the log says why");
     }

@@ -41,6 +41,7 @@ final class WorkerMember {
     private final Duration drainTimeout;
     private final Duration leaving;
     private volatile boolean draining;
+    private volatile boolean broke;
 
     private WorkerMember(
             ActorSystem<?> system,
@@ -137,6 +138,7 @@ final class WorkerMember {
                         stopped.countDown();
                         if (!draining) {
                             LOG.error("The worker has stopped; this member leaves the cluster");
+                            broke = true;
                             system.terminate();
                         }
                         return Behaviors.stopped();
@@ -159,6 +161,11 @@ final class WorkerMember {
                         description.blockSize(),
                         description.kvCacheDtype(),
                         description.maxModelLength());
+    }
+
+    /** Whether the worker stopped although nobody wanted it to: its engine or its device failed. */
+    boolean broke() {
+        return broke;
     }
 
     /** Refuses new requests, and waits until those at hand have ended or, after a time, have been given back. */

@@ -26,7 +26,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import org.apache.pekko.actor.ActorRef;
+import org.apache.pekko.actor.PoisonPill;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -264,6 +268,32 @@ final class ServeTest {
             other.drain();
             assertThatThrownBy(() -> client.stream("/v1/completions", greedy(PROMPT), _ -> {}))
                     .isInstanceOf(CommandException.class);
+        }
+    }
+
+    @Test
+    void aMemberWhoseWorkerStopsOfItselfEndsAndMayStartAnewInTheSameProcess() throws Exception {
+        var quiet = new StartReport(new PrintWriter(new StringWriter()), false);
+        var broken = KvasirNode.start(config(Map.of("kvasir.warm-up-timeout", "0 s")), quiet);
+        var at = broken.addresses();
+        Adapter.toClassic(broken.system())
+                .actorSelection("/system/kvasir-worker")
+                .tell(PoisonPill.getInstance(), ActorRef.noSender());
+        broken.terminated().toCompletableFuture().get(60, TimeUnit.SECONDS);
+        assertThat(broken.workerBroke()).isTrue();
+        assertThat(broken.leftOnRequest()).isFalse();
+
+        var again = config(Map.of(
+                "kvasir.warm-up-timeout", "0 s",
+                "kvasir.router.http-port", Integer.toString(at.httpPort()),
+                "kvasir.router.grpc-port", Integer.toString(at.grpcPort()),
+                "kvasir.cluster.port", at.cluster().substring(at.cluster().lastIndexOf(':') + 1)));
+        try (var node = KvasirNode.start(again, quiet);
+                var client = new ApiClient(node.addresses().http())) {
+            var text = new StringBuilder();
+            client.stream("/v1/completions", greedy(PROMPT), text::append);
+            assertThat(text.toString()).isEqualTo(overHttp(greedy(PROMPT)));
+            assertThat(node.workerBroke()).isFalse();
         }
     }
 }

@@ -49,7 +49,7 @@ final class GpuEngineRun {
         public void ended() {}
     };
 
-    private static final EngineObserver UNSEEN = new EngineObserver() {
+    static final EngineObserver UNSEEN = new EngineObserver() {
         @Override
         public void started(long queueNanos, int promptTokens, int cachedTokens) {}
 
