@@ -1,18 +1,20 @@
 package dev.kvasir.router;
 
-import dev.kvasir.kvstore.actor.PrefixCacheShards;
 import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.Match;
 import dev.kvasir.kvstore.shard.PoolReplica;
 import dev.kvasir.kvstore.shard.ShardName;
 import dev.kvasir.kvstore.shard.ShardReplica;
+import dev.kvasir.kvstore.shard.ShardRoute;
 import dev.kvasir.protocol.KvSource;
 import dev.kvasir.protocol.PrefixCacheProtocol.Follow;
 import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.protocol.PrefixCacheProtocol.Update;
 import dev.kvasir.protocol.WorkerProtocol.Description;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -23,9 +25,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A router's copy of the prefix index: follows the shards of all pools that it has workers of, says which members hold a
- * prompt's blocks, and which of them a worker could pull from. Belongs to the router actor.
+ * prompt's blocks, and which of them a worker could pull from. Belongs to the router actor; time comes from outside.
  */
-final class IndexFollower {
+public final class IndexFollower {
     /** Most members that a worker is told of. */
     private static final int SOURCES_MAX = 3;
 
@@ -34,7 +36,7 @@ final class IndexFollower {
 
     private static final long ASK_AGAIN_NANOS = 2_000_000_000;
 
-    private final PrefixCacheShards shards;
+    private final ShardRoute shards;
     private final int shardsPerPool;
     private final IndexReplica.Limits limits;
     private final Map<String, PoolReplica> pools = new HashMap<>();
@@ -42,14 +44,14 @@ final class IndexFollower {
     private final Match match = new Match();
 
     /** A follower of nothing yet; {@code blocksMax} bounds the copy of each shard. */
-    IndexFollower(PrefixCacheShards shards, int shardsPerPool, int blocksMax) {
+    public IndexFollower(ShardRoute shards, int shardsPerPool, int blocksMax) {
         this.shards = shards;
         this.shardsPerPool = shardsPerPool;
         this.limits = new IndexReplica.Limits(blocksMax, 2 * blocksMax, blocksMax, ASK_AGAIN_NANOS);
     }
 
     /** A model has a worker: its pool is followed from now on. */
-    void serves(Description worker, ActorRef<Update> self, long nowNanos) {
+    public void serves(Description worker, ActorRef<Update> self, long nowNanos) {
         var pool = ShardName.pool(worker.fingerprint(), worker.kvCacheDtype(), worker.blockSize());
         var ofModel = poolsByModel.computeIfAbsent(worker.model(), _ -> new LinkedHashSet<>());
         ofModel.remove(pool);
@@ -68,11 +70,11 @@ final class IndexFollower {
     }
 
     /** Asks all shards to go on; once a second. */
-    void followAll(ActorRef<Update> self, long nowNanos) {
+    public void followAll(ActorRef<Update> self, long nowNanos) {
         pools.values().forEach(pool -> pool.shards().forEach(shard -> follow(pool, shard, self, nowNanos)));
     }
 
-    void updated(Update update, ActorRef<Update> self, long nowNanos) {
+    public void updated(Update update, ActorRef<Update> self, long nowNanos) {
         for (var pool : pools.values()) {
             if (pool.apply(update, nowNanos)) {
                 follow(pool, update.shard(), self, nowNanos);
@@ -87,9 +89,13 @@ final class IndexFollower {
         }
     }
 
+    /** Copies of all pools that are followed, for tests and simulations. */
+    public Collection<PoolReplica> copies() {
+        return Collections.unmodifiableCollection(pools.values());
+    }
+
     /** The copy that knows of a prompt; null where there is none. */
-    @Nullable
-    IndexReplica replica(String model, HashChain prompt) {
+    public @Nullable IndexReplica replica(String model, HashChain prompt) {
         var shard = shard(model, prompt);
         return shard == null ? null : shard.replica();
     }
@@ -113,7 +119,7 @@ final class IndexFollower {
     }
 
     /** Who has more of a prompt than the worker that is to compute it, and can be pulled from; most blocks first. */
-    List<KvSource> sources(String model, HashChain prompt, String workerAddress, long workerIncarnation) {
+    public List<KvSource> sources(String model, HashChain prompt, String workerAddress, long workerIncarnation) {
         var shard = shard(model, prompt);
         if (shard == null) {
             return List.of();

@@ -8,6 +8,7 @@ import dev.kvasir.router.placement.WorkerId;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -171,7 +172,7 @@ public final class Oversight<R, S> {
     /** All workers that are listed, and those of them that can be reached. */
     public List<Action<R, S>> listed(Set<R> all, Set<R> reachable) {
         var actions = new ArrayList<Action<R, S>>();
-        listed = Set.copyOf(all);
+        listed = new LinkedHashSet<>(all); // In an order that is the same in each run of a simulation.
         workers.listed(all, reachable).forEach(worker -> actions.add(new Action.Describe<>(worker)));
         for (var worker : workers.listed()) {
             actions.addAll(reachable(worker, reachable.contains(worker)));

@@ -112,7 +112,7 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
         var with = exchange;
         if (with != null) {
             with.host.start(ofBlocks);
-            with.pulls.start(ofBlocks);
+            with.pulls.start(() -> ofBlocks.execute(core -> {}));
             with.offers.start();
             context.spawn(with.stores.behavior(), "kvstores");
         }

@@ -8,7 +8,6 @@ import dev.kvasir.kvstore.transfer.Transfer;
 import dev.kvasir.kvstore.transfer.TransferClient;
 import dev.kvasir.kvstore.transfer.TransferState;
 import dev.kvasir.protocol.KvSource;
-import dev.kvasir.worker.engine.Engine;
 import dev.kvasir.worker.engine.Pull;
 import dev.kvasir.worker.engine.PullNeed;
 import dev.kvasir.worker.engine.Puller;
@@ -17,6 +16,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * Pulls blocks of prompts from other members into host memory, where that is expected to be faster than computing them.
  * Sequences that lack the same blocks wait for one pull.
  */
-final class Pulls implements Puller {
+public final class Pulls implements Puller {
     private static final Logger LOG = LoggerFactory.getLogger(Pulls.class);
     private static final double PATIENCE = 3;
     private static final long PATIENCE_MILLIS_MIN = 200;
@@ -43,17 +43,34 @@ final class Pulls implements Puller {
     private final AtomicLong failed = new AtomicLong();
     private final AtomicLong notWorth = new AtomicLong();
     private final AtomicLong blocks = new AtomicLong();
-    private volatile @Nullable Engine engine;
+    private final Executor starting;
+    private volatile @Nullable Runnable wake;
 
     Pulls(TransferClient client, BlockFormat format, MemoryTier tier, SharingConfig config) {
+        this(
+                client,
+                format,
+                tier,
+                config,
+                task -> Thread.ofVirtual().name("kvasir-pull").start(task));
+    }
+
+    /**
+     * Pulls into {@code tier}.
+     *
+     * @param starting begins pulls, which may block, elsewhere than on the engine's thread
+     */
+    public Pulls(TransferClient client, BlockFormat format, MemoryTier tier, SharingConfig config, Executor starting) {
+        this.starting = starting;
         this.client = client;
         this.format = format;
         this.tier = tier;
         this.config = config;
     }
 
-    void start(Engine forSequences) {
-        engine = forSequences;
+    /** {@code engine} is run when a pull has ended, and lets the engine look at the sequences that waited for it. */
+    public void start(Runnable engine) {
+        wake = engine;
     }
 
     @Override
@@ -88,7 +105,7 @@ final class Pulls implements Puller {
         underWay.incrementAndGet();
         var pull = new UnderWay(source, hashes, timeout(tokens + need.tokensAhead(), need.tokensPerSecond()));
         byFirstBlock.put(hashes.getFirst(), pull);
-        Thread.ofVirtual().name("kvasir-pull").start(pull::begin);
+        starting.execute(pull::begin);
         return pull.joined();
     }
 
@@ -163,9 +180,9 @@ final class Pulls implements Puller {
             over = true;
             byFirstBlock.remove(hashes.getFirst(), this);
             underWay.decrementAndGet();
-            var waiting = engine;
-            if (waiting != null) {
-                waiting.execute(core -> {});
+            var engine = wake;
+            if (engine != null) {
+                engine.run();
             }
         }
 
@@ -211,7 +228,8 @@ final class Pulls implements Puller {
         return done.get();
     }
 
-    long failed() {
+    /** Pulls that brought less than was asked for. */
+    public long failed() {
         return failed.get();
     }
 
@@ -221,7 +239,7 @@ final class Pulls implements Puller {
     }
 
     /** Blocks that came. */
-    long blocks() {
+    public long blocks() {
         return blocks.get();
     }
 }

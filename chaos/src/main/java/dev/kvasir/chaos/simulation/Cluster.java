@@ -82,6 +82,7 @@ final class Cluster {
         life.die();
         world.membership().died(life);
         world.client().connectionBroken(life);
+        world.wires().ended(life);
     }
 
     /** The life that a member has now, if it has one. */

@@ -41,7 +41,7 @@ final class EveryRequestEnds implements Invariant {
             hurt.addAll(fault.members());
         }
         var geometry = scenario.geometry();
-        return 2 * hurt.size() < geometry.routers() + geometry.workers()
+        return 2 * hurt.size() < geometry.routers() + geometry.workers() + geometry.kvstores()
                 && hurt.stream().filter(World::isWorker).count() < geometry.workers();
     }
 

@@ -217,7 +217,7 @@ sealed interface Fault {
         }
     }
 
-    /** A worker is told to finish, and starts anew. */
+    /** A worker or a kvstore is told to finish, and starts anew. */
     record Drain(String member, long atNanos, long moveAfterMillis) implements Fault {
         @Override
         public Set<String> members() {
@@ -235,9 +235,29 @@ sealed interface Fault {
                 var life = world.cluster().current(member);
                 if (life != null) {
                     world.trace().note(member, () -> "is drained");
-                    life.handle(() -> life.program().receive(life, new WorkerProtocol.Drain(moveAfterMillis)));
+                    Object drain =
+                            World.isStore(member) ? new Message.Drain() : new WorkerProtocol.Drain(moveAfterMillis);
+                    life.handle(() -> life.program().receive(life, drain));
                 }
             });
+        }
+    }
+
+    /** A shard of the prefix index is given to another kvstore, as rebalancing does it. */
+    record MoveShard(int shard, String target, long atNanos) implements Fault {
+        @Override
+        public Set<String> members() {
+            return Set.of();
+        }
+
+        @Override
+        public long endNanos() {
+            return atNanos;
+        }
+
+        @Override
+        public void plan(World world) {
+            world.at(atNanos, () -> world.sharding().move(shard, target));
         }
     }
 

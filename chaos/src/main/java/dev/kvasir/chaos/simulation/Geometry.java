@@ -1,16 +1,31 @@
 package dev.kvasir.chaos.simulation;
 
+import dev.kvasir.kvstore.tier.BlockFormat;
+import dev.kvasir.kvstore.tier.MemoryTier;
 import java.util.random.RandomGenerator;
 
 /**
  * Size of a cluster and of its workers. Small, so that every bound is met often.
  *
+ * @param shards of the prefix index
+ * @param indexBlocks block-holder pairs that a shard may know
+ * @param replicaBlocks blocks of each shard that a router may know
+ * @param hostBlocks copies in a worker's host memory; 0 for none, and no exchange with others
+ * @param storeBlocks in a kvstore's memory; 0 for none
+ * @param offersAll whether kvstores are offered every block, and not those alone that are copied
  * @param stepNanos time of an engine step, without its tokens
  * @param tokenNanos and for each token in it
  */
 record Geometry(
         int routers,
         int workers,
+        int kvstores,
+        int shards,
+        int indexBlocks,
+        int replicaBlocks,
+        int hostBlocks,
+        int storeBlocks,
+        boolean offersAll,
         int blockSize,
         int blocks,
         int sequencesMax,
@@ -20,13 +35,33 @@ record Geometry(
         boolean prefixCaching,
         long stepNanos,
         long tokenNanos) {
+    private static final int ALIGNED = 64;
+
+    /** Of blocks in host memory. */
+    BlockFormat format() {
+        return new BlockFormat(StandInModel.FINGERPRINT, StandInModel.KV_DTYPE, blockSize, 1, blockSize * Long.BYTES);
+    }
+
+    /** Host memory for so many blocks. */
+    MemoryTier tier(int blocks) {
+        return new MemoryTier(format(), (long) blocks * Math.ceilDiv(blockSize * Long.BYTES, ALIGNED) * ALIGNED);
+    }
 
     static Geometry random(RandomGenerator random, int lengthMax) {
         int blockSize = random.nextInt(2, 9);
         int sequencesMax = random.nextInt(3, 9);
+        int kvstores = random.nextInt(1, 4);
+        boolean cramped = random.nextInt(6) == 0;
         return new Geometry(
                 random.nextInt(1, 4),
                 random.nextInt(2, 5),
+                kvstores,
+                random.nextInt(1, 4),
+                cramped ? random.nextInt(4, 40) : 4096,
+                cramped ? random.nextInt(8, 60) : 4096,
+                random.nextInt(4) == 0 ? 0 : random.nextInt(4, 60),
+                random.nextInt(4) == 0 ? 0 : random.nextInt(4, 80),
+                random.nextBoolean(),
                 blockSize,
                 Math.ceilDiv(lengthMax, blockSize) * random.nextInt(1, 4) + random.nextInt(1, 8),
                 sequencesMax,

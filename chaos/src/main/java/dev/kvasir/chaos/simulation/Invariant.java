@@ -16,6 +16,11 @@ interface Invariant {
 
     default void failed(World world, ClientShell.Exchange exchange, Failure failure) {}
 
+    /** Whether something is not yet as it must be soon after everything has come to rest. */
+    default boolean waits(World world) {
+        return false;
+    }
+
     /** All requests are over, all faults too, and some time has passed. */
     default void atRest(World world) {}
 
@@ -25,6 +30,9 @@ interface Invariant {
                 new NoOrphans(),
                 new BlocksAreWhatTheirHashSays(roots),
                 new QueuesAreBounded(),
+                new IndexTellsTheTruth(),
+                new LoadsAreKnown(),
+                new TransfersAreQuiet(),
                 new NothingLeaks());
     }
 }

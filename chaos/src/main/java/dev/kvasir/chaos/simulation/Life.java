@@ -16,6 +16,9 @@ final class Life {
 
         void receive(Life from, Object message);
 
+        /** The world ends: what lies outside Java's memory is given back. */
+        default void end() {}
+
         /** A member that can be spoken to has joined. */
         default void joined(Life other) {}
 
@@ -27,6 +30,12 @@ final class Life {
 
         /** A member has left, or was declared dead. */
         default void left(Life other) {}
+
+        /**
+         * Whoever was watched at an address has ended, it is said. Pekko says so of addresses, and late: a later life there may
+         * be watched by then, and is meant as well.
+         */
+        default void terminated(String address) {}
     }
 
     private enum State {

@@ -7,21 +7,25 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.random.RandomGenerator;
 
 /**
  * Stands in for Pekko's cluster membership, which is not run here: heartbeats, a failure detector with a fixed delay, and
  * a split brain resolver that keeps the majority. Modelled: members notice each other's silence after {@link #SILENCE};
  * a side that is stable for {@link #STABLE} and holds the majority (of equal halves: the first name) removes the others;
  * members of a minority, and members that find that they were removed, end themselves; a new life at an address removes the
- * old one. Gossip is not modelled: the members of one side agree at once.
+ * old one. Gossip is not modelled: the members of one side agree at once. That watched actors have ended is told by address,
+ * up to {@link #TOLD_LATE_MAX} later, as Pekko's death watch does it.
  */
 final class Membership {
     static final long TICK = 500 * Timeline.MILLI;
     static final long SILENCE = 4 * Timeline.SECOND;
     static final long STABLE = 7 * Timeline.SECOND;
+    private static final long TOLD_LATE_MAX = 3 * Timeline.SECOND;
     private static final long LEAVES_AFTER = 100 * Timeline.MILLI;
 
     private final World world;
+    private final RandomGenerator random;
     private final Map<Life, View> views = new LinkedHashMap<>();
 
     /** What one member thinks of the others. */
@@ -32,8 +36,9 @@ final class Membership {
         private boolean leaving;
     }
 
-    Membership(World world) {
+    Membership(World world, RandomGenerator random) {
         this.world = world;
+        this.random = random;
     }
 
     void start() {
@@ -183,6 +188,9 @@ final class Membership {
         view.unreachable.remove(gone);
         world.trace().note(here.name(), () -> gone + " is no member any more");
         here.program().left(gone);
+        here.after(
+                random.nextBoolean() ? 0 : random.nextLong(TOLD_LATE_MAX),
+                () -> here.program().terminated(gone.name()));
     }
 
     private void end(Life here, View view, String why) {

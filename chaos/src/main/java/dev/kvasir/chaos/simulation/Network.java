@@ -23,6 +23,8 @@ final class Network {
 
     private record Held(Life from, Life to, Object message, Runnable receive) {}
 
+    private static final long SENT_AGAIN = 200 * Timeline.MILLI;
+
     private final Timeline timeline;
     private final RandomGenerator random;
     private final Trace trace;
@@ -104,6 +106,19 @@ final class Network {
         if (Randoms.chance(random, quality.doubled)) {
             carry(link, one, quality);
         }
+    }
+
+    /** As TCP does it: in order, nothing lost or doubled; what is cut waits, and what would be lost comes later. */
+    void stream(Life from, Life to, String what, Runnable receive) {
+        var link = new Link(from.name(), to.name());
+        var one = new Held(from, to, what, receive);
+        if (cuts.containsKey(link)) {
+            held.computeIfAbsent(link, _ -> new ArrayList<>()).add(one);
+            return;
+        }
+        var quality = quality(link);
+        long again = Randoms.chance(random, quality.loss) ? SENT_AGAIN : 0;
+        carry(link, one, new Quality(0, 0, 0, quality.delayNanos + again, quality.jitterNanos));
     }
 
     /** Faults are among members: a client's connection loses nothing as long as its router lives. */

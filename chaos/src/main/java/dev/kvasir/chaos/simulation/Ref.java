@@ -21,6 +21,14 @@ final class Ref<T> implements ActorRef<T> {
         this.handler = handler;
     }
 
+    /** Whose actor it is. */
+    static Life owner(ActorRef<?> of) {
+        if (of instanceof Ref<?> ref) {
+            return ref.owner;
+        }
+        throw new IllegalArgumentException(of + " is no actor of these members");
+    }
+
     @Override
     public void tell(T message) {
         world.network().send(world.timeline().acting(), owner, message, () -> handler.accept(message));

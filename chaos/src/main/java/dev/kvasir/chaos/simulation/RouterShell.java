@@ -7,13 +7,16 @@ import dev.kvasir.kvstore.hash.HashRoot;
 import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.KvSource;
 import dev.kvasir.protocol.Leases;
+import dev.kvasir.protocol.PrefixCacheProtocol.Update;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.router.Dispatch;
 import dev.kvasir.router.Failure;
 import dev.kvasir.router.Findings;
+import dev.kvasir.router.IndexFollower;
 import dev.kvasir.router.OutputEvent;
 import dev.kvasir.router.Oversight;
 import dev.kvasir.router.Session;
@@ -26,6 +29,7 @@ import dev.kvasir.router.placement.Roster;
 import dev.kvasir.router.placement.WorkerId;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,7 +38,10 @@ import java.util.Set;
 import java.util.random.RandomGenerator;
 import org.apache.pekko.actor.typed.ActorRef;
 
-/** A router: {@link Session}s, {@link Oversight}, {@link Workers} and {@link Dispatch}, told what arrives and when. */
+/**
+ * A router: {@link Session}s, {@link Oversight}, {@link Workers}, {@link IndexFollower} and {@link Dispatch}, told what arrives
+ * and when.
+ */
 class RouterShell implements Life.Program {
     private static final long LEASE = World.LEASE;
     private static final long FIND_NANOS = Timeline.SECOND;
@@ -47,6 +54,7 @@ class RouterShell implements Life.Program {
         private final long deadlineNanos;
         private final Map<WorkerId, Life> met = new LinkedHashMap<>();
         private final ActorRef<Delivery> replies;
+        private List<KvSource> sources = List.of();
 
         Stream(Job job, Life client, Session session, long deadlineNanos, ActorRef<Delivery> replies) {
             this.job = job;
@@ -59,16 +67,27 @@ class RouterShell implements Life.Program {
 
     private final World world;
     private final Life self;
-    private final Workers<Life> workers = new Workers<>(
-            new Roster(WorkerProtocol.VERSION, Map.of(StandInModel.NAME, StandInModel.VOCABULARY)), _ -> null, _ -> {});
+    private final IndexFollower index;
+    private final ActorRef<Update> updates;
+    private final Workers<Life> workers;
     private final Oversight<Life, RequestId> oversight;
     private final Dispatch dispatch;
     private final Map<RequestId, Stream> streams = new LinkedHashMap<>();
     private final Map<Life, Ref<WorkerProtocol.LoadReport>> loads = new HashMap<>();
+    private final Set<Life> listed = new LinkedHashSet<>();
+    private final Set<Life> unreachable = new LinkedHashSet<>();
+    private final Set<Life> watched = new LinkedHashSet<>();
 
     RouterShell(World world, Life self, RandomGenerator random) {
         this.world = world;
         this.self = self;
+        var geometry = world.geometry();
+        this.index = new IndexFollower(world.sharding().from(self), geometry.shards(), geometry.replicaBlocks());
+        this.updates = new Ref<>(world, self, this::updated);
+        this.workers = new Workers<>(
+                new Roster(WorkerProtocol.VERSION, Map.of(StandInModel.NAME, StandInModel.VOCABULARY)),
+                query -> index.replica(query.model(), query.prompt()),
+                _ -> {});
         this.oversight = new Oversight<>(workers, LEASE, self.nanos());
         this.dispatch = new Dispatch(world.scenario().policy().create(), random);
     }
@@ -76,6 +95,7 @@ class RouterShell implements Life.Program {
     @Override
     public void start() {
         self.every(LEASE / Leases.LOOKS_PER_LEASE, this::lookAround);
+        self.every(Timeline.SECOND, () -> index.followAll(updates, self.nanos()));
         self.every(
                 LEASE / 2,
                 () -> List.copyOf(streams.values())
@@ -84,9 +104,21 @@ class RouterShell implements Life.Program {
 
     @Override
     public void joined(Life other) {
-        if (other.program() instanceof WorkerShell && workers.listed(other)) {
-            describe(other);
+        if (World.isWorker(other.name())) {
+            listed.add(other);
+            lookAtList();
         }
+    }
+
+    /** What the receptionist tells. */
+    private void lookAtList() {
+        var reachable = new LinkedHashSet<>(listed);
+        reachable.removeAll(unreachable);
+        apply(oversight.listed(listed, reachable));
+    }
+
+    void updated(Update update) {
+        index.updated(update, updates, self.nanos());
     }
 
     private void describe(Life worker) {
@@ -102,6 +134,8 @@ class RouterShell implements Life.Program {
         if (workers.isKnown(worker) && workers.id(worker) == null) {
             loads.put(worker, new Ref<>(world, self, report -> workers.reported(worker, report)));
             oversight.described(worker, description, () -> loads.remove(worker), self.nanos());
+            watched.add(worker);
+            index.serves(description, updates, self.nanos());
             subscribe(worker);
         }
     }
@@ -116,20 +150,39 @@ class RouterShell implements Life.Program {
     /** It takes nothing new, but what it has goes on. */
     @Override
     public void deregistered(Life other) {
-        workers.unlisted(other);
+        unlist(other);
+    }
+
+    private void unlist(Life other) {
+        unreachable.remove(other);
+        if (listed.remove(other)) {
+            lookAtList();
+        }
     }
 
     @Override
     public void reachable(Life other, boolean now) {
-        apply(oversight.reachable(other, now));
+        if (listed.contains(other) && (now ? unreachable.remove(other) : unreachable.add(other))) {
+            lookAtList();
+        }
     }
 
     @Override
     public void left(Life other) {
-        oversight.gone(other);
+        unlist(other);
+    }
+
+    @Override
+    public void terminated(String address) {
+        for (var worker : List.copyOf(watched)) {
+            if (worker.name().equals(address)) {
+                watched.remove(worker);
+                oversight.gone(worker);
+            }
+        }
         for (var stream : List.copyOf(streams.values())) {
             for (var met : Map.copyOf(stream.met).entrySet()) {
-                if (met.getValue() == other) {
+                if (met.getValue().name().equals(address)) {
                     stream.met.remove(met.getKey());
                     apply(stream, stream.session.lost(met.getKey(), "stopped"));
                 }
@@ -183,7 +236,8 @@ class RouterShell implements Life.Program {
                 }
             }
             case Message.Resume resume -> find(from, resume);
-            case Message.Said _ -> throw new IllegalStateException("a router got " + message);
+            case Message.Said _, Message.ToShard _, Message.Offer _, Message.Taken _, Message.Drain _ ->
+                throw new IllegalStateException("a router got " + message);
         }
     }
 
@@ -299,7 +353,8 @@ class RouterShell implements Life.Program {
                                 ByteString.EMPTY,
                                 self.toString(),
                                 millisLeft(stream),
-                                stream.replies));
+                                stream.replies,
+                                stream.sources));
             }
             case Action.Claim(var worker, long attempt) -> {
                 world.stats().resumed++;
@@ -334,6 +389,7 @@ class RouterShell implements Life.Program {
         }
         workers.state().dispatched(chosen, id.value(), query, decision, now);
         stream.met.put(chosen, life);
+        stream.sources = index.sources(query.model(), query.prompt(), chosen.address(), chosen.incarnation());
         apply(stream, stream.session.placed(chosen, now));
     }
 
@@ -375,6 +431,14 @@ class RouterShell implements Life.Program {
 
     int streams() {
         return streams.size();
+    }
+
+    IndexFollower index() {
+        return index;
+    }
+
+    Life self() {
+        return self;
     }
 
     /** What it thinks of its workers. */

@@ -79,6 +79,8 @@ public final class Simulation implements AutoCloseable {
             return null;
         } catch (RuntimeException e) {
             return e;
+        } finally {
+            world.close();
         }
     }
 

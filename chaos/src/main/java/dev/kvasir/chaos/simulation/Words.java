@@ -1,6 +1,7 @@
 package dev.kvasir.chaos.simulation;
 
 import dev.kvasir.protocol.Delivery;
+import dev.kvasir.protocol.PrefixCacheProtocol;
 import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
@@ -58,6 +59,40 @@ final class Words {
                                 scored.requestId(),
                                 scored.first(),
                                 scored.tokens().size());
+            case Message.ToShard(var shard, var command) -> "to shard %s: %s".formatted(shard, of(command));
+            case PrefixCacheProtocol.Publish publish ->
+                "Publish of %s from %d: %d events"
+                        .formatted(
+                                publish.holder(),
+                                publish.firstSequence(),
+                                PrefixCacheProtocol.events(publish.changes()));
+            case PrefixCacheProtocol.Contents contents ->
+                "Contents of %s at %d, part %d of %d: %d blocks"
+                        .formatted(
+                                contents.holder(),
+                                contents.sequence(),
+                                contents.part(),
+                                contents.parts(),
+                                PrefixCacheProtocol.events(contents.blocks()));
+            case PrefixCacheProtocol.Renew renew -> "Renew of %s at %d".formatted(renew.holder(), renew.sequence());
+            case PrefixCacheProtocol.Follow follow ->
+                "Follow of life %x from %s".formatted(follow.life(), positions(follow.known()));
+            case PrefixCacheProtocol.IndexChanges changes ->
+                "IndexChanges of life %x: %s, %d events"
+                        .formatted(
+                                changes.life(),
+                                positions(List.of(changes.position())),
+                                PrefixCacheProtocol.events(changes.changes()));
+            case PrefixCacheProtocol.IndexContents contents ->
+                "IndexContents of life %x: %s, part %d of %d, %d blocks"
+                        .formatted(
+                                contents.life(),
+                                positions(List.of(contents.position())),
+                                contents.part(),
+                                contents.parts(),
+                                PrefixCacheProtocol.events(contents.blocks()));
+            case PrefixCacheProtocol.IndexCurrent current ->
+                "IndexCurrent of life %x: %s".formatted(current.life(), positions(current.holders()));
             case Message.Said(var id, var event) -> "%s %s".formatted(id, of(event));
             case OutputEvent.Delta delta ->
                 "[%d] from %d: %s %s"
@@ -70,6 +105,12 @@ final class Words {
             case OutputEvent.Replayed(var event) -> "(replayed) " + of(event);
             default -> message.toString();
         };
+    }
+
+    private static List<String> positions(List<PrefixCacheProtocol.Position> positions) {
+        return positions.stream()
+                .map(position -> "%s at %d %s".formatted(position.holder(), position.sequence(), position.state()))
+                .toList();
     }
 
     private static List<Integer> ids(List<ScoredToken> tokens) {

@@ -1,40 +1,66 @@
 package dev.kvasir.chaos.simulation;
 
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.shard.BlockFeed;
+import dev.kvasir.kvstore.tier.MemoryTier;
 import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
 import dev.kvasir.protocol.Leases;
+import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
+import dev.kvasir.protocol.PrefixCacheProtocol.Tier;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.worker.Pulls;
+import dev.kvasir.worker.SharingConfig;
 import dev.kvasir.worker.StreamSettings;
 import dev.kvasir.worker.Streams;
 import dev.kvasir.worker.engine.ActiveRequest;
+import dev.kvasir.worker.engine.CopyShare;
 import dev.kvasir.worker.engine.EngineCore;
 import dev.kvasir.worker.engine.EngineLoad;
 import dev.kvasir.worker.engine.EngineObserver;
 import dev.kvasir.worker.engine.EngineSettings;
+import dev.kvasir.worker.engine.Keeping;
+import dev.kvasir.worker.engine.Puller;
+import dev.kvasir.worker.engine.SharedBlocks;
 import dev.kvasir.worker.runner.SequenceWork;
 import dev.kvasir.worker.schedule.SchedulerLimits;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A worker: {@link Streams} and {@link EngineCore} with virtual time in place of actor, thread and clock. A step is computed
  * when its time has passed, with those requests that were there when it began.
  */
-class WorkerShell implements Life.Program {
+class WorkerShell implements Life.Program, TransferHost {
     private static final long REPORT_NANOS = 100 * Timeline.MILLI;
     private static final long REPEAT_NANOS = Timeline.SECOND;
+    private static final long PULL_POLL_NANOS = 20 * Timeline.MILLI;
+    private static final long RESTORED_BLOCKS_PER_STEP = 3;
+    private static final int LONG_BLOCKS = 3;
+    private static final SharingConfig SHARING = SharingConfig.defaults();
 
     private final World world;
     private final Life self;
     private final EngineSettings settings;
     private final KvMemory memory;
     private final EngineCore core;
+    private final SharedBlocks blocks;
+    private final @Nullable MemoryTier tier;
+    private final @Nullable Pulls pulls;
+    private final HolderShell publisher;
+    private final Offers offers;
+    private final Deque<Runnable> tasks = new ArrayDeque<>();
+    private boolean polling;
     private final Streams streams;
     private final Deque<ActiveRequest> submitted = new ArrayDeque<>();
     private final Set<ActorRef<WorkerProtocol.LoadReport>> subscribers = new LinkedHashSet<>();
@@ -42,6 +68,7 @@ class WorkerShell implements Life.Program {
     private long stepBeganNanos;
     private int steppedTokens;
     private boolean draining;
+    private boolean leaving;
     private boolean movesOn;
     private long epoch;
     private EngineLoad reported;
@@ -63,7 +90,25 @@ class WorkerShell implements Life.Program {
                 geometry.prefixCaching(),
                 10 * Timeline.SECOND);
         memory = memory(geometry);
-        core = new EngineCore(settings, memory, new Observer());
+        publisher = new HolderShell(world, self, holder(), new Blocks());
+        offers = new Offers(world, self, publisher.holder());
+        tier = geometry.hostBlocks() == 0 ? null : geometry.tier(geometry.hostBlocks());
+        if (tier == null) {
+            pulls = null;
+            blocks = new SharedBlocks(publisher::wake);
+        } else {
+            pulls = new Pulls(
+                    world.wires().client(self), geometry.format(), tier, SHARING, task -> self.after(0, task));
+            blocks = new SharedBlocks(
+                    publisher::wake,
+                    tier,
+                    new Keeping(LONG_BLOCKS),
+                    new CopyShare(self::nanos),
+                    RESTORED_BLOCKS_PER_STEP * memory.blockBytes(),
+                    geometry.offersAll() ? offers.ofAll() : offers.ofCopies());
+            pulls.start(() -> self.after(0, this::beginStep));
+        }
+        core = new EngineCore(settings, memory, new Observer(), blocks, puller());
         streams = new Streams(
                 self.incarnation(),
                 this::submit,
@@ -72,6 +117,46 @@ class WorkerShell implements Life.Program {
                 id -> self.after(0, () -> streams().ended(id, self.nanos())));
         reported = core.load();
         reportedAtNanos = self.nanos();
+    }
+
+    /** Who holds these blocks, for the prefix index. */
+    Holder holder() {
+        boolean gives = world.geometry().hostBlocks() > 0;
+        return new Holder(self.name(), self.incarnation(), self.wallMillis(), gives ? self.name() : "");
+    }
+
+    @Nullable
+    Pulls pulls() {
+        return pulls;
+    }
+
+    Puller puller() {
+        return pulls == null ? Puller.NONE : pulls;
+    }
+
+    @Override
+    public @Nullable MemoryTier tier() {
+        return tier;
+    }
+
+    /** By the engine, between two steps. */
+    @Override
+    public void bring(List<BlockHash> hashes, Runnable then) {
+        tasks.add(() -> {
+            core.shared().export(hashes);
+            core.flushShared();
+            self.after(0, then);
+        });
+        if (!stepping) {
+            self.after(0, this::beginStep);
+        }
+    }
+
+    @Override
+    public void end() {
+        if (tier != null) {
+            tier.close();
+        }
     }
 
     KvMemory memory(Geometry geometry) {
@@ -110,6 +195,7 @@ class WorkerShell implements Life.Program {
 
     @Override
     public void start() {
+        publisher.start();
         self.every(REPORT_NANOS, this::reportIfDue);
         self.every(streamSettings().lease().toNanos() / Leases.LOOKS_PER_LEASE, () -> streams.look(self.nanos()));
     }
@@ -136,6 +222,11 @@ class WorkerShell implements Life.Program {
             }
             case WorkerProtocol.Drain(long moveAfterMillis) -> drain(moveAfterMillis);
         }
+    }
+
+    @Override
+    public void terminated(String address) {
+        subscribers.removeIf(subscriber -> Ref.owner(subscriber).name().equals(address));
     }
 
     void generate(WorkerProtocol.Generate generate, long now) {
@@ -177,10 +268,29 @@ class WorkerShell implements Life.Program {
             streams.handBack("the worker is draining");
         });
         self.every(50 * Timeline.MILLI, () -> {
-            if (streams.inEngine() == 0 && streams.awaited(self.nanos()) == 0) {
+            if (mayLeave() && !leaving) {
+                leaving = true;
+                handOver();
+            }
+        });
+    }
+
+    /** KV that is worth keeping is given to kvstores; a request that was claimed meanwhile goes on. */
+    private void handOver() {
+        core.shared().drain();
+        var all = new LinkedHashMap<BlockHash, BlockHash>();
+        core.shared().forEachBlock((first, hash) -> all.put(hash, first));
+        offers.handOver(tier == null ? Map.of() : all, () -> {
+            leaving = streams.inEngine() == 0;
+            if (leaving) {
+                publisher.leave();
                 world.cluster().leave(self);
             }
         });
+    }
+
+    boolean mayLeave() {
+        return streams.inEngine() == 0 && streams.awaited(self.nanos()) == 0;
     }
 
     private void submit(ActiveRequest active) {
@@ -197,7 +307,15 @@ class WorkerShell implements Life.Program {
         while (!submitted.isEmpty()) {
             core.submit(submitted.remove(), self.nanos());
         }
+        while (!tasks.isEmpty()) {
+            tasks.remove().run();
+        }
         if (core.isIdle()) {
+            core.flushShared();
+            return;
+        }
+        if (core.waitsForPulls()) {
+            pollPulls();
             return;
         }
         stepping = true;
@@ -206,12 +324,65 @@ class WorkerShell implements Life.Program {
         self.after(self.duration(geometry.stepNanos() + geometry.tokenNanos() * steppedTokens), this::endStep);
     }
 
+    /** Nothing to compute until blocks of others come; but somebody may lose patience. */
+    private void pollPulls() {
+        if (!polling) {
+            polling = true;
+            self.after(PULL_POLL_NANOS, () -> {
+                polling = false;
+                if (!stepping && core.waitsForPulls()) {
+                    core.step(self.nanos());
+                    world.engineStepped(self, this);
+                }
+                beginStep();
+            });
+        }
+    }
+
     private void endStep() {
         steppedTokens = 0;
         core.step(self.nanos());
         world.engineStepped(self, this);
         stepping = false;
         beginStep();
+    }
+
+    HolderShell publisher() {
+        return publisher;
+    }
+
+    /** All blocks that it has, with the tiers that they are in; by the first block of their chain. */
+    Map<BlockHash, Map<BlockHash, Integer>> heldByFirst() {
+        var held = new HashMap<BlockHash, Map<BlockHash, Integer>>();
+        var cache = core.cache();
+        for (int block = 0; block < cache.pool().capacity(); block++) {
+            var hash = cache.hash(block);
+            var first = cache.first(block);
+            if (hash != null && first != null) {
+                held.computeIfAbsent(first, _ -> new HashMap<>())
+                        .merge(hash, Tier.DEVICE.bit(), (one, other) -> one | other);
+            }
+        }
+        if (tier != null) {
+            tier.forEach(copy -> held.computeIfAbsent(copy.first(), _ -> new HashMap<>())
+                    .merge(copy.hash(), Tier.HOST.bit(), (one, other) -> one | other));
+        }
+        return held;
+    }
+
+    /** Hands news of blocks to the publisher. */
+    private final class Blocks implements HolderShell.Owner {
+        @Override
+        public BlockFeed.@Nullable Batch poll() {
+            return blocks.poll();
+        }
+
+        @Override
+        public void tellAnewIfLost() {
+            if (blocks.isLost()) {
+                self.after(0, core::flushShared);
+            }
+        }
     }
 
     private void reportIfDue() {

@@ -1,5 +1,6 @@
 package dev.kvasir.chaos.simulation;
 
+import dev.kvasir.kvstore.shard.ShardName;
 import dev.kvasir.model.GenerationDefaults;
 import dev.kvasir.model.tokenizer.Tokenizer;
 import dev.kvasir.router.Failure;
@@ -28,9 +29,13 @@ final class World {
     static final Session.Bounds BOUNDS =
             new Session.Bounds(LEASE, 5 * Timeline.SECOND, 15 * Timeline.SECOND, LEASE / 4, 8);
 
+    private static final long BEGIN = Timeline.SECOND;
     private static final long HEAL = 20 * Timeline.SECOND;
     private static final long REST = 4 * Timeline.SECOND;
     private static final long LONG_REST = 25 * Timeline.SECOND;
+    /** From then on the longest time until a lease has ended, a follower has asked and the answer is there. */
+    private static final long SETTLES_WITHIN = 15 * Timeline.SECOND;
+
     private static final int LONG_RESTS_IN = 4;
 
     private final Scenario scenario;
@@ -38,11 +43,15 @@ final class World {
     private final Trace trace;
     private final Network network;
     private final Membership membership;
+    private final Sharding sharding;
+    private final Wires wires;
+    private final List<String> shardNames;
     private final Cluster cluster;
     private final ClientShell client;
     private final Stats stats = new Stats();
     private final List<Invariant> invariants;
     private final boolean restsLong;
+    private boolean inMeanwhile;
 
     /** Sums over a run, to see that the runs reach what they are meant to reach. */
     static final class Stats {
@@ -53,6 +62,8 @@ final class World {
         long cachedTokens;
         long preemptions;
         long moved;
+        long pulledBlocks;
+        long pullsFailed;
         long resumed;
         long virtualNanos;
 
@@ -64,13 +75,15 @@ final class World {
             cachedTokens += other.cachedTokens;
             preemptions += other.preemptions;
             moved += other.moved;
+            pulledBlocks += other.pulledBlocks;
+            pullsFailed += other.pullsFailed;
             resumed += other.resumed;
             virtualNanos += other.virtualNanos;
         }
 
         @Override
         public String toString() {
-            return "%,d events, %,d s of virtual time, %,d requests: %,d complete, %,d failed; %,d tokens from caches, %,d preemptions, %,d times moved, %,d resumed"
+            return "%,d events, %,d s of virtual time, %,d requests: %,d complete, %,d failed; %,d tokens from caches, %,d preemptions, %,d times moved, %,d resumed; %,d blocks pulled, %,d pulls failed"
                     .formatted(
                             events,
                             virtualNanos / Timeline.SECOND,
@@ -80,7 +93,9 @@ final class World {
                             cachedTokens,
                             preemptions,
                             moved,
-                            resumed);
+                            resumed,
+                            pulledBlocks,
+                            pullsFailed);
         }
     }
 
@@ -88,6 +103,10 @@ final class World {
     static class Programs {
         Life.Program worker(World world, Life life) {
             return new WorkerShell(world, life);
+        }
+
+        Life.Program kvstore(World world, Life life, long seed) {
+            return new KvStoreShell(world, life, Randoms.of(seed, life.toString()));
         }
 
         Life.Program router(World world, Life life, long seed) {
@@ -100,15 +119,23 @@ final class World {
         this.restsLong = seed % LONG_RESTS_IN == 0;
         this.trace = new Trace(timeline, traced);
         this.network = new Network(timeline, Randoms.of(seed, "network"), trace);
-        this.membership = new Membership(this);
+        this.membership = new Membership(this, Randoms.of(seed, "membership"));
+        this.sharding = new Sharding(this);
+        this.wires = new Wires(this, Randoms.of(seed, "wires"));
         this.cluster = new Cluster(this, Randoms.of(seed, "cluster"));
         var geometry = scenario.geometry();
+        this.shardNames = ShardName.all(
+                ShardName.pool(StandInModel.FINGERPRINT, StandInModel.KV_DTYPE, geometry.blockSize()),
+                geometry.shards());
         var jobs = scenario.workload().jobs(model, Randoms.of(seed, "workload"));
         var outside = new Life(timeline, CLIENT, 0, 0);
         var oracle = new Oracle(geometry);
         this.client = new ClientShell(this, outside, jobs, oracle, Randoms.of(seed, "client"));
         for (int i = 0; i < geometry.routers(); i++) {
             cluster.install(router(i), life -> programs.router(this, life, seed));
+        }
+        for (int i = 0; i < geometry.kvstores(); i++) {
+            cluster.install(kvstore(i), life -> programs.kvstore(this, life, seed));
         }
         for (int i = 0; i < geometry.workers(); i++) {
             cluster.install(worker(i), life -> programs.worker(this, life));
@@ -117,7 +144,7 @@ final class World {
         stats.requests = jobs.size();
         cluster.startAll();
         membership.start();
-        at(Timeline.SECOND, () -> outside.begin(client));
+        at(0, () -> outside.begin(client));
         scenario.faults().forEach(fault -> fault.plan(this));
     }
 
@@ -139,13 +166,21 @@ final class World {
         return member.startsWith("worker");
     }
 
+    static String kvstore(int index) {
+        return "kvstore" + index;
+    }
+
+    static boolean isStore(String member) {
+        return member.startsWith("kvstore");
+    }
+
     static String router(int index) {
         return "router" + index;
     }
 
     /** Runs until all requests are over, all faults too, and everything has come to rest. */
     void run() {
-        long faultsEnd = Timeline.SECOND
+        long faultsEnd = BEGIN
                 + scenario.faults().stream().mapToLong(Fault::endNanos).max().orElse(0);
         runUntil(faultsEnd);
         long end = timeline.now() + HEAL + REQUEST_MAX;
@@ -153,6 +188,10 @@ final class World {
             runUntil(timeline.now() + Timeline.SECOND);
         }
         runUntil(timeline.now() + (restsLong ? LONG_REST : REST));
+        long settled = timeline.now() + SETTLES_WITHIN;
+        while (timeline.now() < settled && invariants.stream().anyMatch(invariant -> invariant.waits(this))) {
+            runUntil(timeline.now() + Timeline.SECOND);
+        }
         stats.events = timeline.happened();
         stats.virtualNanos = timeline.now();
         stats.completed =
@@ -160,6 +199,11 @@ final class World {
         stats.failed = client.exchanges().stream()
                 .filter(e -> e.answer().failureKind() != null)
                 .count();
+        for (var worker : programs(WorkerShell.class)) {
+            var pulls = worker.pulls();
+            stats.pulledBlocks += pulls == null ? 0 : pulls.blocks();
+            stats.pullsFailed += pulls == null ? 0 : pulls.failed();
+        }
         invariants.forEach(invariant -> invariant.atRest(this));
     }
 
@@ -176,7 +220,7 @@ final class World {
 
     /** Faults' times count from the clients' start. */
     void at(long nanos, Runnable action) {
-        timeline.at(nanos, action);
+        timeline.at(BEGIN + nanos, action);
     }
 
     void checkNow() {
@@ -233,6 +277,39 @@ final class World {
 
     Network network() {
         return network;
+    }
+
+    /** Lets others go on while a thread of one member waits for bytes; one such wait at a time. */
+    void meanwhile(Life waiting, long nanos) {
+        if (inMeanwhile) {
+            return;
+        }
+        inMeanwhile = true;
+        try {
+            long until = timeline.now() + nanos;
+            while (timeline.step(until)) {}
+            while (!waiting.isRunning() && !waiting.isDead() && timeline.step(Long.MAX_VALUE)) {}
+        } finally {
+            inMeanwhile = false;
+        }
+    }
+
+    /** What lies outside Java's memory is given back. */
+    void close() {
+        cluster.everyLife().forEach(life -> life.program().end());
+    }
+
+    Wires wires() {
+        return wires;
+    }
+
+    Sharding sharding() {
+        return sharding;
+    }
+
+    /** Names of the prefix index's shards. */
+    List<String> shardNames() {
+        return shardNames;
     }
 
     Membership membership() {

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 /** Whole clusters under seeded faults. {@code -Dseed=S} runs one seed, {@code -Dseeds=N} the first N. */
 class ClusterSimulation {
-    private static final int SEEDS = 3_000;
+    private static final int SEEDS = 500;
     private static final int FAILURES_SHOWN = 3;
     private static final int LINES_SHOWN = 40;
     private static Simulation simulation;
@@ -59,9 +59,10 @@ class ClusterSimulation {
     /** A simulation in which nothing happens would find nothing. */
     private static void reachesWhatItIsMeantToReach(World.Stats stats) {
         assertThat(stats.completed).isGreaterThan(stats.requests / 2);
-        assertThat(stats.failed).isGreaterThan(100);
+        assertThat(stats.failed).isGreaterThan(50);
         assertThat(stats.cachedTokens).isGreaterThan(10_000);
-        assertThat(stats.preemptions).isGreaterThan(100);
+        assertThat(stats.preemptions).isGreaterThan(50);
+        assertThat(stats.pulledBlocks).isGreaterThan(300);
     }
 
     @Test

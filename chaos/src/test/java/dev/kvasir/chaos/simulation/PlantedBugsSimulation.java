@@ -2,8 +2,16 @@ package dev.kvasir.chaos.simulation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.kvasir.kvstore.shard.IndexShard;
 import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.GenerationRequest;
+import dev.kvasir.protocol.PrefixCacheProtocol.Change;
+import dev.kvasir.protocol.PrefixCacheProtocol.Command;
+import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
+import dev.kvasir.protocol.PrefixCacheProtocol.IndexChanges;
+import dev.kvasir.protocol.PrefixCacheProtocol.Publish;
+import dev.kvasir.protocol.PrefixCacheProtocol.Renew;
+import dev.kvasir.protocol.PrefixCacheProtocol.Update;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.router.OutputEvent;
@@ -12,8 +20,10 @@ import dev.kvasir.router.Session.Action;
 import dev.kvasir.worker.StreamSettings;
 import dev.kvasir.worker.runner.Step;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.BiFunction;
 import org.junit.jupiter.api.Test;
@@ -32,6 +42,12 @@ class PlantedBugsSimulation {
             for (long seed = 0; seed < SEEDS; seed++) {
                 var failure = simulation.run(seed);
                 if (failure.isPresent()) {
+                    System.out.printf(
+                            "Found after %d seeds: %s%n",
+                            seed + 1, failure.get().promise());
+                    assertThat(simulation.run(seed).map(Simulation.Failure::log))
+                            .as("the same run again")
+                            .hasValue(failure.get().log());
                     return failure.get();
                 }
             }
@@ -55,6 +71,127 @@ class PlantedBugsSimulation {
                 return router.of(world, life, seed);
             }
         };
+    }
+
+    private static World.Programs kvstores(RouterOf kvstore) {
+        return new World.Programs() {
+            @Override
+            Life.Program kvstore(World world, Life life, long seed) {
+                return kvstore.of(world, life, seed);
+            }
+        };
+    }
+
+    /** As if members had names, but no lives. */
+    @Test
+    void anIndexThatStillCreditsARestartedWorkersBlocksIsFound() {
+        var failure = found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, "kvstore")) {
+            private final Map<String, Holder> first = new HashMap<>();
+
+            @Override
+            void handle(Hosted hosted, Command command, long now) {
+                super.handle(
+                        hosted,
+                        switch (command) {
+                            case Publish(var holder, long sequence, var changes, var replyTo) ->
+                                new Publish(first(holder), sequence, changes, replyTo);
+                            case Renew(var holder, long sequence, var replyTo) ->
+                                new Renew(first(holder), sequence, replyTo);
+                            default -> command;
+                        },
+                        now);
+            }
+
+            private Holder first(Holder holder) {
+                return first.computeIfAbsent(holder.address(), _ -> holder);
+            }
+        }));
+        assertThat(failure.promise()).contains("P5");
+    }
+
+    @Test
+    void contentsThatAreLostAndNotAskedForAgainAreFound() {
+        var failure = found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, "kvstore")) {
+            @Override
+            IndexShard.Limits limits() {
+                var usual = super.limits();
+                return new IndexShard.Limits(
+                        usual.blocksMax(),
+                        usual.holdersMax(),
+                        usual.followersMax(),
+                        usual.leaseNanos(),
+                        Duration.ofDays(1).toNanos(),
+                        usual.followNanos());
+            }
+        }));
+        assertThat(failure.promise()).contains("P5");
+    }
+
+    @Test
+    void aLeaseOfBlocksThatNeverEndsIsFound() {
+        var failure = found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, "kvstore")) {
+            @Override
+            IndexShard.Limits limits() {
+                var usual = super.limits();
+                return new IndexShard.Limits(
+                        usual.blocksMax(),
+                        usual.holdersMax(),
+                        usual.followersMax(),
+                        Duration.ofDays(1).toNanos(),
+                        usual.askAgainNanos(),
+                        usual.followNanos());
+            }
+        }));
+        assertThat(failure.promise()).contains("P5");
+    }
+
+    /** Numbers made to fit where a message was lost. */
+    @Test
+    void aCopyThatTakesItselfForExactAcrossAGapIsFound() {
+        var failure = found(routers((world, life, seed) -> new RouterShell(world, life, Randoms.of(seed, "router")) {
+            private int changes;
+
+            @Override
+            void updated(Update update) {
+                boolean lost = update instanceof IndexChanges && ++changes % 7 == 0;
+                super.updated(lost ? emptied((IndexChanges) update) : update);
+            }
+
+            private static IndexChanges emptied(IndexChanges update) {
+                var changes = update.changes().stream()
+                        .map(change -> new Change(
+                                false, change.tier(), change.firstHigh(), change.firstLow(), 0, 0, change.hashes()))
+                        .toList();
+                return new IndexChanges(update.shard(), update.life(), update.position(), changes);
+            }
+        }));
+        assertThat(failure.promise()).contains("P5");
+    }
+
+    @Test
+    void aDrainThatDoesNotWaitForThoseWhoMayResumeIsFound() {
+        var failure = found(workers((world, life) -> new WorkerShell(world, life) {
+            @Override
+            boolean mayLeave() {
+                return streams().inEngine() == 0;
+            }
+        }));
+        assertThat(failure.promise()).contains("P1");
+    }
+
+    @Test
+    void aSubscriptionThatEndsWithItsPredecessorIsFound() {
+        var failure = found(routers((world, life, seed) -> new RouterShell(world, life, Randoms.of(seed, "router")) {
+            private final Set<Life> subscribed = new HashSet<>();
+
+            @Override
+            void send(Life to, Object message) {
+                if (!(message instanceof WorkerProtocol.Subscribe) || subscribed.add(to)) {
+                    super.send(to, message);
+                }
+            }
+        }));
+        assertThat(failure.promise()).contains("P7");
     }
 
     @Test

@@ -1,6 +1,7 @@
 package dev.kvasir.kvstore.actor;
 
 import dev.kvasir.kvstore.shard.IndexShard;
+import dev.kvasir.kvstore.shard.ShardRoute;
 import dev.kvasir.protocol.PrefixCacheProtocol.Command;
 import java.util.random.RandomGenerator;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -15,7 +16,7 @@ import org.apache.pekko.cluster.typed.Cluster;
  * The way to the shards of the prefix index, wherever in the cluster they are. They live on members of the role {@code
  * kvstore}; without one, nothing is sent.
  */
-public final class PrefixCacheShards {
+public final class PrefixCacheShards implements ShardRoute {
     /** Role of members that hold shards. */
     public static final String ROLE = "kvstore";
 
@@ -40,7 +41,7 @@ public final class PrefixCacheShards {
         return new PrefixCacheShards(sharding, Cluster.get(system));
     }
 
-    /** Whether some member holds shards; else messages to them would wait for one. */
+    @Override
     public boolean exist() {
         return hasMember(cluster.state());
     }
@@ -54,7 +55,7 @@ public final class PrefixCacheShards {
         return false;
     }
 
-    /** Sends to a shard. The message may be lost. */
+    @Override
     public void tell(String shard, Command command) {
         sharding.entityRefFor(KEY, shard).tell(command);
     }

@@ -314,6 +314,13 @@ public final class PrefixIndex {
         return Math.min(entries.roomShare(), postings.roomShare());
     }
 
+    /** Whether a holder has a block in a tier. */
+    public boolean has(int slot, BlockHash hash, Tier tier) {
+        int entry = entries.find(hash.high(), hash.low());
+        int posting = entry == EntryTable.NONE ? PostingPool.NONE : findPosting(entry, slot);
+        return posting != PostingPool.NONE && (postings.tiers(posting) & tier.bit()) != 0;
+    }
+
     /** Blocks of one holder. */
     public int blocks(int slot) {
         return blocks[slot];

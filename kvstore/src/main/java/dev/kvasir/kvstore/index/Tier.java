@@ -14,7 +14,8 @@ public enum Tier {
         this.bit = bit;
     }
 
-    int bit() {
+    /** In a set of tiers. */
+    public int bit() {
         return bit;
     }
 }

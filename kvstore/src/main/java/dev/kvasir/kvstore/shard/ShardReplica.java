@@ -90,6 +90,12 @@ public final class ShardReplica {
         };
     }
 
+    /** Up to which of the shard's events a holder's blocks are known; negative where they are not. */
+    public long sequence(Holder holder) {
+        var entry = known.get(holder);
+        return entry == null ? -1 : entry.sequence;
+    }
+
     /** What to tell the shard with a Follow. */
     public List<Position> positions(long nowNanos) {
         replica.snapshotsDue(nowNanos); // Notes who has room again; asking is by position.

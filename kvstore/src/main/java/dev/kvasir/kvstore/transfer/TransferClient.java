@@ -6,6 +6,7 @@ import dev.kvasir.kvstore.tier.FrameHeader;
 import dev.kvasir.kvstore.tier.MemoryTier;
 import dev.kvasir.v1.transfer.OfferRequest;
 import io.grpc.CallOptions;
+import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
 import io.grpc.stub.ClientCalls;
 import java.time.Duration;
@@ -24,6 +25,7 @@ public final class TransferClient implements AutoCloseable {
 
     private final Function<String, ManagedChannel> connect;
     private final Semaphore permits;
+    private final Deadline.Ticker clock;
     private final Map<String, ManagedChannel> channels = new LinkedHashMap<>(16, 0.75f, true);
     private boolean closed;
 
@@ -34,6 +36,12 @@ public final class TransferClient implements AutoCloseable {
      * @param transfersMax that may be under way at a time
      */
     public TransferClient(Function<String, ManagedChannel> connect, int transfersMax) {
+        this(connect, transfersMax, Deadline.getSystemTicker());
+    }
+
+    /** The same with a clock of its own, which gRPC itself does not know: for simulations. */
+    public TransferClient(Function<String, ManagedChannel> connect, int transfersMax, Deadline.Ticker clock) {
+        this.clock = clock;
         this.connect = connect;
         this.permits = new Semaphore(transfersMax);
     }
@@ -56,14 +64,14 @@ public final class TransferClient implements AutoCloseable {
         if (!permits.tryAcquire()) {
             return null;
         }
-        var transfer = new Transfer(format, incarnation, hashes, sparse, tier, System::nanoTime);
+        var transfer = new Transfer(format, incarnation, hashes, sparse, tier, clock::nanoTime);
         transfer.whenEnded(permits::release);
         try {
             var call = channel(address)
                     .newCall(
                             TransferMethods.pull(transfer::land),
                             CallOptions.DEFAULT
-                                    .withDeadlineAfter(timeout.toMillis(), TimeUnit.MILLISECONDS)
+                                    .withDeadline(Deadline.after(timeout.toMillis(), TimeUnit.MILLISECONDS, clock))
                                     .withMaxInboundMessageSize(format.blockBytes() + FrameHeader.BYTES));
             transfer.start(call, TransferMethods.request(format, incarnation, hashes, sparse));
             return transfer;

@@ -1,0 +1,292 @@
+package dev.kvasir.chaos.simulation;
+
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.shard.BlockFeed;
+import dev.kvasir.kvstore.shard.BlockNews;
+import dev.kvasir.kvstore.shard.IndexShard;
+import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.kvstore.tier.StoredBlock;
+import dev.kvasir.kvstore.transfer.TransferClient;
+import dev.kvasir.protocol.PrefixCacheProtocol;
+import dev.kvasir.protocol.PrefixCacheProtocol.Command;
+import dev.kvasir.protocol.PrefixCacheProtocol.Contents;
+import dev.kvasir.protocol.PrefixCacheProtocol.Follow;
+import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
+import dev.kvasir.protocol.PrefixCacheProtocol.HolderReply;
+import dev.kvasir.protocol.PrefixCacheProtocol.Leave;
+import dev.kvasir.protocol.PrefixCacheProtocol.Publish;
+import dev.kvasir.protocol.PrefixCacheProtocol.Renew;
+import dev.kvasir.protocol.PrefixCacheProtocol.Update;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.random.RandomGenerator;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A kvstore: an {@link IndexShard} for each shard that it is the home of, told what their actors are told; and memory for
+ * blocks, which it pulls from workers that offer them.
+ */
+class KvStoreShell implements Life.Program, TransferHost {
+    /** A shard, and its followers whose end is watched. */
+    static final class Hosted {
+        private final long life;
+        private final IndexShard<ActorRef<HolderReply>, ActorRef<Update>> shard;
+        private final Set<ActorRef<Update>> watched = new LinkedHashSet<>();
+
+        Hosted(long life, IndexShard<ActorRef<HolderReply>, ActorRef<Update>> shard) {
+            this.life = life;
+            this.shard = shard;
+        }
+
+        long life() {
+            return life;
+        }
+
+        IndexShard<ActorRef<HolderReply>, ActorRef<Update>> shard() {
+            return shard;
+        }
+    }
+
+    static final long LEASE = 5 * Timeline.SECOND;
+    private static final Duration OFFER_TIMEOUT = Duration.ofSeconds(5);
+    static final long TICK = Timeline.SECOND / 2;
+
+    private final World world;
+    private final Life self;
+    private final RandomGenerator random;
+    private final Map<String, Hosted> shards = new LinkedHashMap<>();
+    private final @Nullable MemoryTier tier;
+    private final TransferClient client;
+    private final HolderShell publisher;
+    private List<BlockNews> news = new ArrayList<>();
+
+    KvStoreShell(World world, Life self, RandomGenerator random) {
+        this.world = world;
+        this.self = self;
+        this.random = random;
+        this.client = world.wires().client(self);
+        int blocks = world.geometry().storeBlocks();
+        this.tier = blocks == 0 ? null : world.geometry().tier(blocks);
+        var holder = Holder.ofStore(self.name(), self.incarnation(), self.wallMillis(), self.name());
+        this.publisher = new HolderShell(world, self, holder, new Blocks());
+        if (tier != null) {
+            tier.listen(new News());
+        }
+    }
+
+    IndexShard.Limits limits() {
+        return new IndexShard.Limits(world.geometry().indexBlocks(), 64, 16, LEASE, LEASE / 4, 2 * LEASE);
+    }
+
+    @Override
+    public void start() {
+        if (tier != null) {
+            publisher.start();
+        }
+        self.every(TICK, () -> shards.values().forEach(this::tick));
+    }
+
+    private void tick(Hosted hosted) {
+        hosted.shard.tick(self.nanos());
+        hosted.watched.removeIf(follower -> !hosted.shard.isFollowedBy(follower));
+    }
+
+    @Override
+    public void receive(Life from, Object message) {
+        switch ((Message) message) {
+            case Message.ToShard(var name, var command) -> {
+                var hosted = shards.get(name);
+                if (hosted == null && world.sharding().isHome(self, name)) {
+                    hosted = begin(name);
+                }
+                if (hosted == null) {
+                    world.sharding().passOn(self, name, command);
+                } else {
+                    handle(hosted, command, self.nanos());
+                }
+            }
+            case Message.Offer offer -> take(offer);
+            case Message.Drain _ -> {
+                if (tier != null) {
+                    publisher.leave();
+                }
+                world.cluster().leave(self);
+            }
+            case Message.Open _, Message.Resume _, Message.Close _, Message.Said _, Message.Taken _ ->
+                throw new IllegalStateException("a kvstore got " + message);
+        }
+    }
+
+    /** As the transfer service does it. */
+    private void take(Message.Offer offer) {
+        var lacking = tier == null
+                ? List.<BlockHash>of()
+                : offer.hashes().stream().filter(hash -> !tier.touch(hash)).toList();
+        var transfer = tier == null || lacking.isEmpty()
+                ? null
+                : client.pull(
+                        offer.from().transferAddress(),
+                        offer.from().incarnation(),
+                        world.geometry().format(),
+                        lacking,
+                        true,
+                        tier,
+                        OFFER_TIMEOUT);
+        if (transfer == null) {
+            offer.replyTo().tell(new Message.Taken());
+        } else {
+            transfer.whenEnded(() -> offer.replyTo().tell(new Message.Taken()));
+        }
+    }
+
+    @Override
+    public @Nullable MemoryTier tier() {
+        return tier;
+    }
+
+    @Override
+    public void bring(List<BlockHash> hashes, Runnable then) {
+        then.run();
+    }
+
+    @Override
+    public void end() {
+        if (tier != null) {
+            tier.close();
+        }
+    }
+
+    /** All blocks in its memory, by the first block of their chain. */
+    Map<BlockHash, Map<BlockHash, Integer>> heldByFirst() {
+        var held = new HashMap<BlockHash, Map<BlockHash, Integer>>();
+        if (tier != null) {
+            tier.forEach(copy -> held.computeIfAbsent(copy.first(), _ -> new HashMap<>())
+                    .put(copy.hash(), PrefixCacheProtocol.Tier.HOST.bit()));
+        }
+        return held;
+    }
+
+    /** Null where it has no memory for blocks. */
+    @Nullable
+    HolderShell publisher() {
+        return tier == null ? null : publisher;
+    }
+
+    /** Of its memory. */
+    private final class News implements MemoryTier.Listener {
+        @Override
+        public void stored(StoredBlock block) {
+            tell(true, block);
+        }
+
+        @Override
+        public void evicted(StoredBlock block, MemorySegment bytes) {
+            tell(false, block);
+        }
+
+        @Override
+        public void damaged(StoredBlock block) {
+            tell(false, block);
+        }
+
+        private void tell(boolean stored, StoredBlock block) {
+            news.add(new BlockNews(stored, PrefixCacheProtocol.Tier.HOST, block.first(), block.parent(), block.hash()));
+            publisher.wake();
+        }
+    }
+
+    private final class Blocks implements HolderShell.Owner {
+        @Override
+        public BlockFeed.@Nullable Batch poll() {
+            if (news.isEmpty()) {
+                return null;
+            }
+            var batch = new BlockFeed.Batch(news, false);
+            news = new ArrayList<>();
+            return batch;
+        }
+
+        @Override
+        public void tellAnewIfLost() {}
+    }
+
+    private Hosted begin(String name) {
+        long life = random.nextLong() | 1;
+        var hosted = new Hosted(life, new IndexShard<>(name, life, limits(), new IndexShard.Outbox<>() {
+            @Override
+            public void toHolder(ActorRef<HolderReply> to, HolderReply reply) {
+                to.tell(reply);
+            }
+
+            @Override
+            public void toFollower(ActorRef<Update> to, Update update) {
+                to.tell(update);
+            }
+        }));
+        world.trace().note(self.name(), () -> "begins shard %s, life %x".formatted(name, life));
+        shards.put(name, hosted);
+        return hosted;
+    }
+
+    void handle(Hosted hosted, Command command, long now) {
+        var shard = hosted.shard;
+        switch (command) {
+            case Publish(var holder, var first, var changes, var replyTo) ->
+                shard.publish(holder, first, changes, replyTo, now);
+            case Contents(var holder, var sequence, var part, var parts, var blocks, var replyTo) ->
+                shard.contents(holder, sequence, part, parts, blocks, replyTo, now);
+            case Renew(var holder, var sequence, var replyTo) -> shard.renew(holder, sequence, replyTo, now);
+            case Leave(var holder) -> shard.leave(holder);
+            case Follow(var life, var known, var replyTo) -> {
+                shard.follow(life, known, replyTo, now);
+                if (shard.isFollowedBy(replyTo)) {
+                    hosted.watched.add(replyTo);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void terminated(String address) {
+        for (var hosted : shards.values()) {
+            for (var follower : List.copyOf(hosted.watched)) {
+                if (Ref.owner(follower).name().equals(address)) {
+                    hosted.watched.remove(follower);
+                    hosted.shard.unfollow(follower);
+                }
+            }
+        }
+    }
+
+    /** A shard has another home now. */
+    void stops(String name) {
+        shards.remove(name);
+    }
+
+    /** Those that run here, whoever thinks so. */
+    Map<String, Hosted> shards() {
+        return shards;
+    }
+
+    @Nullable
+    Hosted shard(String name) {
+        return shards.get(name);
+    }
+
+    Life self() {
+        return self;
+    }
+
+    @Override
+    public String toString() {
+        return self.toString();
+    }
+}
