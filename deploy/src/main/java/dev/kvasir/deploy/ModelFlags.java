@@ -94,6 +94,18 @@ final class ModelFlags {
     private @Nullable String gpuMemoryUtilization;
 
     @Option(
+            names = {"--tensor-parallel-size", "-tp"},
+            paramLabel = "N",
+            description = "GPUs of this host that compute the model together (default: 1).")
+    private @Nullable String tensorParallelSize;
+
+    @Option(
+            names = "--tensor-parallel-exchange",
+            paramLabel = "WAY",
+            description = "How they exchange activations: auto, nccl or peer (reading each other's memory).")
+    private @Nullable String exchangeWay;
+
+    @Option(
             names = "--enable-prefix-caching",
             negatable = true,
             description = "Reuse KV blocks between requests that begin alike (default: on).")
@@ -123,6 +135,8 @@ final class ModelFlags {
         put(given, "--kv-memory-fraction", "kvasir.worker.kv-memory-fraction", kvMemoryFraction);
         put(given, "--kv-memory-max", "kvasir.worker.kv-memory-max", kvMemoryMax);
         put(given, "--gpu-memory-utilization", "kvasir.worker.gpu-memory-utilization", gpuMemoryUtilization);
+        put(given, "--tensor-parallel-size", "kvasir.worker.tensor-parallel-size", tensorParallelSize);
+        put(given, "--tensor-parallel-exchange", "kvasir.worker.tensor-parallel-exchange", exchangeWay);
         put(
                 given,
                 "--enable-prefix-caching",

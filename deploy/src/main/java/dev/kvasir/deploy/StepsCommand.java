@@ -20,7 +20,8 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "steps",
         sortOptions = false,
-        description = "Times single steps of a model's geometry on the GPU, with random bf16 weights.",
+        description =
+                "Times single steps of a model's geometry on one GPU, or on several together, with random bf16 weights.",
         footerHeading = "%nExample:%n",
         footer = "  kvasir steps --model llama-3.1-8b --batches 1,16,64,256 --context 1024 --prompts 4096")
 final class StepsCommand implements Callable<Integer> {
@@ -58,7 +59,8 @@ final class StepsCommand implements Callable<Integer> {
         var config = KvasirConfig.load(modelFlags.configFile(), System.getenv(), given);
         var model = ModelFolder.open(config.model()).config();
         var plan = new StepTimes.Plan(batches, context, prompts, repeats, !issued);
-        var times = StepTimes.measure(model, plan, WorkerMember.cudaOptions(config));
+        var times =
+                StepTimes.measure(model, plan, config.worker().tensorParallelSize(), WorkerMember.cudaOptions(config));
         var out = spec.commandLine().getOut();
         out.println("step      sequences    rows  context  step ms  device ms    tokens/s");
         for (var time : times) {

@@ -126,7 +126,8 @@ final class WorkerMember {
                 config.worker().gpuMemoryUtilization(),
                 config.dataDir().resolve("cuda"),
                 System.getenv().getOrDefault(CudaOptions.LIBRARY_PATH_VARIABLE, ""),
-                config.worker().deterministic() == WorkerConfig.Deterministic.TRUE);
+                config.worker().deterministic() == WorkerConfig.Deterministic.TRUE,
+                config.worker().exchangeWay());
     }
 
     /** Without its worker a member is of no use: it leaves the cluster, and the process ends. */

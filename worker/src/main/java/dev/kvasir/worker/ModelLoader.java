@@ -2,6 +2,7 @@ package dev.kvasir.worker;
 
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.model.config.WeightRole;
+import dev.kvasir.model.config.WeightShapes;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.model.weights.ModelWeights;
@@ -13,13 +14,17 @@ import dev.kvasir.worker.forward.DecoderLimits;
 import dev.kvasir.worker.forward.DecoderWeights;
 import dev.kvasir.worker.forward.ModelMemory;
 import dev.kvasir.worker.forward.RandomWeights;
+import dev.kvasir.worker.forward.Shard;
 import dev.kvasir.worker.forward.StoredWeights;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KernelsFactory;
 import dev.kvasir.worker.kernel.PreparationProgress;
+import dev.kvasir.worker.kernel.Ranks;
 import dev.kvasir.worker.kernel.StepLimits;
+import dev.kvasir.worker.runner.DecoderRank;
 import dev.kvasir.worker.runner.DecoderRunner;
 import dev.kvasir.worker.schedule.SchedulerLimits;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.LongSupplier;
@@ -93,51 +98,71 @@ record ModelLoader(
                 : weights.find(WeightRole.EMBEDDING).map(Tensor::dtype).orElseThrow();
         var kvType = config.kvType().dtype().orElse(type);
         var computeType = config.computeType().or(type);
-        var memory = ModelMemory.of(model, decoderLimits, config.blockSize(), kvType);
+        int rankCount = kernelsFactory.rankCount();
+        Shard.requireDivisible(model, rankCount);
+        // The first rank has at least as much as any other.
+        var memory = ModelMemory.of(model, new Shard(0, rankCount), decoderLimits, config.blockSize(), kvType);
         var stepLimits = new StepLimits(
                 config.batchedTokensMax(), config.sequencesMax(), Math.ceilDiv(servedLength, config.blockSize()));
 
-        var kernels = kernelsFactory.open(computeType, stepLimits);
+        var ranks = kernelsFactory.openRanks(computeType, stepLimits);
         try {
-            kernels.freeBytes().ifPresent(free -> requireRoom(free, memory, computeType));
+            ranks.freeBytes().ifPresent(free -> requireRoom(free, memory, computeType));
             int blocksOnHost = kernelsFactory.onDevice()
                     ? 0
                     : KvSizing.blocks(
-                            config, memory.bytesPerBlock(), servedLength, leftForKv(weights, memory, kernels, type));
-            var decoder = Decoder.load(kernels, model, decoderWeights(kernels, weights, type), decoderLimits);
-            int blocks = kernels.freeBytes().isPresent()
-                    ? KvSizing.deviceBlocks(
                             config,
                             memory.bytesPerBlock(),
                             servedLength,
-                            kernels.freeBytes().getAsLong())
+                            leftForKv(weights, memory, ranks.kernels(0), type));
+            var decoders = new Decoder[rankCount];
+            ranks.each(rank -> {
+                var shard = new Shard(rank, rankCount);
+                var own = decoderWeights(ranks.kernels(rank), weights, type, shard);
+                decoders[rank] = Decoder.loadPart(ranks, shard, model, own, decoderLimits);
+            });
+            var free = ranks.freeBytes();
+            int blocks = free.isPresent()
+                    ? KvSizing.deviceBlocks(config, memory.bytesPerBlock(), servedLength, free.getAsLong())
                     : blocksOnHost;
-            var kv = kernels.allocateKv(decoder.layout(config.blockSize(), kvType), blocks);
-            var runner =
-                    new DecoderRunner(kernels, decoder, kv, config.batchedTokensMax(), config.sequencesMax(), () -> {
-                        kernels.close();
-                        weights.close();
-                    });
+            var runner = runner(ranks, decoders, blocks, kvType, weights);
             runner.prepare(preparation);
             var fingerprint = folder.fingerprint(weights, servedLength).hex();
             return new LoadedModel(
-                    description(memory, blocks, servedLength, fingerprint, kvType, kernels.describe()),
+                    description(blocks, servedLength, fingerprint, kvType, ranks.describe()),
                     settings(limits, servedLength, fingerprint, kvType),
                     runner);
         } catch (RuntimeException e) {
-            kernels.close();
+            ranks.close();
             throw e;
         }
+    }
+
+    private DecoderRunner runner(Ranks ranks, Decoder[] decoders, int blocks, DType kvType, ModelWeights weights) {
+        var all = new DecoderRank[decoders.length];
+        ranks.each(rank -> {
+            var kernels = ranks.kernels(rank);
+            var kv = kernels.allocateKv(decoders[rank].layout(config.blockSize(), kvType), blocks);
+            all[rank] = new DecoderRank(kernels, decoders[rank], kv, config.batchedTokensMax(), config.sequencesMax());
+        });
+        var layout = ModelMemory.layout(folder.config(), config.blockSize(), kvType);
+        return new DecoderRunner(ranks, List.of(all), layout, () -> {
+            ranks.close();
+            weights.close();
+        });
     }
 
     private boolean dummyOnDevice() {
         return config.loadFormat() == WorkerConfig.LoadFormat.DUMMY && kernelsFactory.onDevice();
     }
 
-    private DecoderWeights decoderWeights(Kernels kernels, ModelWeights weights, DType type) {
-        return dummyOnDevice()
-                ? new RandomWeights(kernels, folder.config(), type, config.seed())
-                : new StoredWeights(kernels, weights, kernelsFactory.onDevice() ? progress : LoadProgress.NONE);
+    /** Progress is told of the first rank: the others load as much at the same time. */
+    private DecoderWeights decoderWeights(Kernels kernels, ModelWeights weights, DType type, Shard shard) {
+        if (dummyOnDevice()) {
+            return new RandomWeights(kernels, folder.config(), shard, type, config.seed());
+        }
+        var told = kernelsFactory.onDevice() && shard.rank() == 0 ? progress : LoadProgress.NONE;
+        return new StoredWeights(kernels, weights, folder.config(), shard, told);
     }
 
     /** Rows of the logits matrix: as many as may be wanted, within a bound for large vocabularies. */
@@ -207,7 +232,7 @@ record ModelLoader(
     }
 
     private WorkerProtocol.Description description(
-            ModelMemory memory, int blocks, int servedLength, String fingerprint, DType kvType, String device) {
+            int blocks, int servedLength, String fingerprint, DType kvType, String device) {
         return new WorkerProtocol.Description(
                 WorkerProtocol.VERSION,
                 address,
@@ -219,7 +244,7 @@ record ModelLoader(
                 blocks,
                 servedLength,
                 folder.config().vocabSize(),
-                memory.parameterCount(),
+                WeightShapes.parameterCount(folder.config()),
                 name(kvType),
                 device);
     }

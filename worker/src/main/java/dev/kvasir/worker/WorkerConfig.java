@@ -3,6 +3,7 @@ package dev.kvasir.worker;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.kernel.cuda.ExchangeWay;
 import dev.kvasir.worker.schedule.FairnessSettings;
 import java.time.Duration;
 import java.util.Arrays;
@@ -28,6 +29,8 @@ import java.util.Optional;
  * @param packedWeightsMax most bytes of weights kept a second time, in the order that products on the CPU read
  * @param deterministic whether tokens are the same whatever runs beside a request
  * @param gpuMemoryUtilization share of a GPU's memory that the worker may use
+ * @param tensorParallelSize GPUs that compute one model together
+ * @param exchangeWay how they exchange activations
  * @param fairness how service is shared between tenants
  */
 public record WorkerConfig(
@@ -49,6 +52,8 @@ public record WorkerConfig(
         long packedWeightsMax,
         Deterministic deterministic,
         double gpuMemoryUtilization,
+        int tensorParallelSize,
+        ExchangeWay exchangeWay,
         FairnessSettings fairness) {
 
     /** Stored type of keys and values; AUTO is that of the model's weights. */
@@ -116,6 +121,8 @@ public record WorkerConfig(
             Map.entry("packed-weights-max", "4 GiB"),
             Map.entry("deterministic", "auto"),
             Map.entry("gpu-memory-utilization", 0.9),
+            Map.entry("tensor-parallel-size", 1),
+            Map.entry("tensor-parallel-exchange", "auto"),
             Map.entry("fairness.input-token-weight", 1),
             Map.entry("fairness.output-token-weight", 2),
             Map.entry("fairness.priority-tokens", 16_384),
@@ -145,6 +152,7 @@ public record WorkerConfig(
                 "gpu-memory-utilization",
                 gpuMemoryUtilization,
                 "in (0, 1]");
+        between("tensor-parallel-size", tensorParallelSize, 1, 8);
     }
 
     /** Settings with every default. */
@@ -174,6 +182,8 @@ public record WorkerConfig(
                 config.getBytes("packed-weights-max"),
                 word(config, "deterministic", Deterministic.class),
                 config.getDouble("gpu-memory-utilization"),
+                config.getInt("tensor-parallel-size"),
+                word(config, "tensor-parallel-exchange", ExchangeWay.class),
                 fairness(config.getConfig("fairness")));
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.typesafe.config.ConfigFactory;
 import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.kernel.cuda.ExchangeWay;
 import dev.kvasir.worker.schedule.FairnessSettings;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
@@ -38,6 +39,8 @@ class WorkerConfigTest {
                         4L << 30,
                         WorkerConfig.Deterministic.AUTO,
                         0.9,
+                        1,
+                        ExchangeWay.AUTO,
                         FairnessSettings.defaults()));
     }
 
@@ -62,6 +65,8 @@ class WorkerConfigTest {
                                 packed-weights-max = 5 MiB
                                 deterministic = false
                                 gpu-memory-utilization = 0.5
+                                tensor-parallel-size = 2
+                                tensor-parallel-exchange = peer
                                 fairness {
                                     input-token-weight = 3
                                     output-token-weight = 4
@@ -88,6 +93,8 @@ class WorkerConfigTest {
                         5 << 20,
                         WorkerConfig.Deterministic.FALSE,
                         0.5,
+                        2,
+                        ExchangeWay.PEER,
                         new FairnessSettings(3, 4, 5, 6)));
         assertThat(WorkerConfig.KvType.BF16.dtype()).contains(DType.BF16);
         assertThat(WorkerConfig.KvType.AUTO.dtype()).isEmpty();
@@ -110,6 +117,8 @@ class WorkerConfigTest {
                 "deterministic = maybe | kvasir.worker.deterministic is maybe but must be one of [auto, true, false]",
                 "device = tpu | kvasir.worker.device is tpu but must be one of [auto, cpu, cuda]",
                 "gpu-memory-utilization = 1.5 | kvasir.worker.gpu-memory-utilization is 1.5 but must be in (0, 1]",
+                "tensor-parallel-size = 9 | kvasir.worker.tensor-parallel-size is 9 but must be in [1, 8]",
+                "tensor-parallel-exchange = mpi | kvasir.worker.tensor-parallel-exchange is mpi but must be one of [auto, nccl, peer]",
                 "fairness.output-token-weight = 0 | kvasir.worker.fairness.output-token-weight is 0 but must be in [1, 1000]",
                 "load-format = pt | kvasir.worker.load-format is pt but must be one of [auto, dummy]",
             })

@@ -4,12 +4,14 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
+import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One GPU in use: its primary context, one stream that everything is issued on, and all that was made on it, which is given
- * back when it is closed. Used by one thread at a time, which may change; {@link #enter} makes the context that thread's.
+ * back when it is closed. Used by one thread at a time, which may change, and which uses no other GPU; {@link #enter} makes the
+ * context that thread's.
  */
 public final class Gpu implements AutoCloseable {
     private final GpuInfo info;
@@ -55,6 +57,22 @@ public final class Gpu implements AutoCloseable {
         if (!thread.equals(user)) {
             Cuda.check(JCudaDriver.cuCtxSetCurrent(context), "cuCtxSetCurrent");
             user = thread;
+        }
+    }
+
+    /** Whether kernels of this GPU can read and write another's memory. */
+    public boolean reaches(Gpu other) {
+        var can = new int[1];
+        Cuda.check(JCudaDriver.cuDeviceCanAccessPeer(can, device, other.device), "cuDeviceCanAccessPeer");
+        return can[0] != 0;
+    }
+
+    /** Lets kernels of this GPU read and write another's memory; that GPU must be reached. */
+    public void reach(Gpu other) {
+        enter();
+        int code = JCudaDriver.cuCtxEnablePeerAccess(other.context, 0);
+        if (code != CUresult.CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED) {
+            Cuda.check(code, "cuCtxEnablePeerAccess from GPU %d to %d".formatted(info.ordinal(), other.info.ordinal()));
         }
     }
 

@@ -23,12 +23,21 @@ public sealed interface GpuSearch {
         return first(DRIVER);
     }
 
+    /** Looks for a GPU by its number, the first is 0. */
+    static GpuSearch at(int ordinal) {
+        return at(ordinal, DRIVER);
+    }
+
     /**
      * Looks for the first GPU that a driver knows.
      *
      * @param driver library that a driver would have
      */
     static GpuSearch first(String driver) {
+        return at(0, driver);
+    }
+
+    private static GpuSearch at(int ordinal, String driver) {
         if (!System.getProperty("os.name", "").equals("Linux")
                 || !System.getProperty("os.arch", "").equals("amd64")) {
             return new None("GPUs are supported on Linux x86-64 only");
@@ -37,7 +46,7 @@ public sealed interface GpuSearch {
             return new None("no NVIDIA driver: %s cannot be loaded".formatted(driver));
         }
         try {
-            return judge(ask(0));
+            return judge(ask(ordinal));
         } catch (CudaFailure e) {
             return new None("no usable GPU: " + e.getMessage());
         } catch (UnsatisfiedLinkError e) {

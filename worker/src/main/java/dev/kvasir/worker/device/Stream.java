@@ -74,6 +74,20 @@ public final class Stream {
         Cuda.check(JCudaDriver.cuMemcpy2DAsync(copy, handle), "cuMemcpy2DAsync");
     }
 
+    /** The same within the device. */
+    public void copyRowsOnDevice(long to, long toPitch, long from, long fromPitch, long bytes, int rows) {
+        var copy = new CUDA_MEMCPY2D();
+        copy.srcMemoryType = CUmemorytype.CU_MEMORYTYPE_DEVICE;
+        copy.srcDevice = Handles.device(from);
+        copy.srcPitch = fromPitch;
+        copy.dstMemoryType = CUmemorytype.CU_MEMORYTYPE_DEVICE;
+        copy.dstDevice = Handles.device(to);
+        copy.dstPitch = toPitch;
+        copy.WidthInBytes = bytes;
+        copy.Height = rows;
+        Cuda.check(JCudaDriver.cuMemcpy2DAsync(copy, handle), "cuMemcpy2DAsync");
+    }
+
     /** Writes zeros. */
     public void clear(long device, long bytes) {
         Cuda.check(JCudaDriver.cuMemsetD8Async(Handles.device(device), (byte) 0, bytes, handle), "cuMemsetD8Async");

@@ -13,6 +13,7 @@ import dev.kvasir.worker.kernel.cpu.CpuOptions;
 import dev.kvasir.worker.kernel.cuda.CudaKernels;
 import dev.kvasir.worker.kernel.cuda.CudaOptions;
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Supplier;
@@ -23,6 +24,8 @@ import java.util.function.Supplier;
  */
 public final class Doctor {
     private static final long SEED = 1;
+    /** GPUs that are looked at together. */
+    private static final int GPUS_MAX = 8;
 
     private final CpuOptions cpu;
     private final CudaOptions cuda;
@@ -51,6 +54,7 @@ public final class Doctor {
                 check("GPU kernels, " + name(type), type, () -> open(gpu, type));
             }
             measure(gpu);
+            together();
         }
         report.section(
                 report.failures() == 0 ? "Everything is well." : report.failures() + " findings are bad, see above.");
@@ -107,6 +111,16 @@ public final class Doctor {
             new GpuRates(kernels).measure().forEach(rate -> report.note(rate.name(), rate.describe()));
         } catch (RuntimeException e) {
             report.bad("measurements", String.valueOf(e));
+        }
+    }
+
+    private void together() {
+        var gpus = new ArrayList<GpuInfo>();
+        while (gpus.size() < GPUS_MAX && GpuSearch.at(gpus.size()) instanceof GpuSearch.Found(var gpu)) {
+            gpus.add(gpu);
+        }
+        if (gpus.size() > 1) {
+            new RankChecks(gpus, cuda, report, this::tell).run();
         }
     }
 

@@ -4,10 +4,13 @@ import dev.kvasir.model.config.Attention;
 import dev.kvasir.model.config.Layer;
 import dev.kvasir.model.config.Mlp;
 import dev.kvasir.model.config.ModelConfig;
+import dev.kvasir.worker.kernel.Exchange;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.MatrixGroup;
+import java.util.List;
 import java.util.function.ToIntFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * All that lives between the operations of a step, allocated once and shared by all layers.
@@ -18,6 +21,8 @@ import java.util.function.ToIntFunction;
  * @param heads queries, keys and values
  * @param inner of feed-forward: gate and up, or up alone
  * @param update what attention or feed-forward adds, where it is changed before
+ * @param parts of updates, in turn, where the model is split
+ * @param logits that are computed here
  */
 record Activations(
         Matrix hidden,
@@ -27,10 +32,19 @@ record Activations(
         MatrixGroup heads,
         Matrix attended,
         MatrixGroup inner,
+        List<Matrix> parts,
         Matrix last,
         Matrix logits) {
 
-    static Activations allocate(Kernels kernels, ModelConfig config, DecoderLimits limits) {
+    /**
+     * Makes room.
+     *
+     * @param config of the part of the model that is computed here
+     * @param exchange with the ranks that compute the others; null where there are none
+     * @param logits of the same part
+     */
+    static Activations allocate(
+            Kernels kernels, ModelConfig config, DecoderLimits limits, @Nullable Exchange exchange, Matrix logits) {
         int rows = limits.rowsMax();
         int hidden = config.hiddenSize();
         int query = same(config, layer -> attention(layer).querySize());
@@ -47,8 +61,11 @@ record Activations(
                 kernels.allocateGroup(rows, query, key, key),
                 kernels.allocate(rows, query),
                 gated ? kernels.allocateGroup(rows, inner, inner) : kernels.allocateGroup(rows, inner),
+                exchange == null
+                        ? List.of()
+                        : List.of(exchange.allocatePart(rows, hidden), exchange.allocatePart(rows, hidden)),
                 kernels.allocate(limits.logitRowsMax(), hidden),
-                kernels.allocateFloats(limits.logitRowsMax(), config.vocabSize()));
+                logits);
     }
 
     Matrix query() {

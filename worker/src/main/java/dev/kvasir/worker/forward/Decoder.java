@@ -5,10 +5,13 @@ import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.model.weights.ModelWeights;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.Exchange;
+import dev.kvasir.worker.kernel.Exchange.Gathering;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
+import dev.kvasir.worker.kernel.Ranks;
 import dev.kvasir.worker.kernel.Weight;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -28,18 +31,34 @@ public final class Decoder {
     private final RowNorm finalNorm;
     private final Weight output;
     private final Activations activations;
+    private final @Nullable Gathering gathering;
 
-    private Decoder(Kernels kernels, ModelConfig config, DecoderLimits limits, DecoderLoader loader) {
+    private Decoder(
+            Kernels kernels,
+            ModelConfig whole,
+            Shard shard,
+            @Nullable Exchange exchange,
+            DecoderLimits limits,
+            DecoderWeights weights) {
         this.kernels = kernels;
-        this.config = config;
+        this.config = shard.config(whole);
         this.limits = limits;
+        var loader = new DecoderLoader(kernels, config, weights, exchange, limits.servedLength());
         this.embedding = loader.embedding();
         this.positions = loader.positions();
         this.layers = loader.layers();
         this.finalNorm = loader.finalNorm();
         var own = loader.output();
-        this.output = own == null ? embedding : own;
-        this.activations = Activations.allocate(kernels, config, limits);
+        this.output = own == null ? tied(shard) : own;
+        this.gathering = exchange == null ? null : exchange.gathering(limits.logitRowsMax(), shard.vocabulary(whole));
+        var logits =
+                gathering == null ? kernels.allocateFloats(limits.logitRowsMax(), whole.vocabSize()) : gathering.part();
+        this.activations = Activations.allocate(kernels, config, limits, exchange, logits);
+    }
+
+    private Weight tied(Shard shard) {
+        var rows = shard.output(config);
+        return shard.isPart() ? kernels.rows(embedding, rows.from(), rows.count()) : embedding;
     }
 
     /**
@@ -48,23 +67,43 @@ public final class Decoder {
      * @param weights have to stay open as long as the kernels
      */
     public static Decoder load(Kernels kernels, ModelConfig config, ModelWeights weights, DecoderLimits limits) {
-        return load(kernels, config, new StoredWeights(kernels, weights, LoadProgress.NONE), limits);
+        return load(
+                kernels, config, new StoredWeights(kernels, weights, config, Shard.WHOLE, LoadProgress.NONE), limits);
     }
 
     /** Takes weights from where they come, and makes room for activations. */
     public static Decoder load(Kernels kernels, ModelConfig config, DecoderWeights weights, DecoderLimits limits) {
+        requirePositions(config, limits);
+        return new Decoder(kernels, config, Shard.WHOLE, null, limits, weights);
+    }
+
+    /**
+     * The part of a decoder that one rank computes. Ranks exchange while it is loaded, so that all have to do it at once.
+     *
+     * @param config of the whole model
+     * @param weights of this rank
+     */
+    public static Decoder loadPart(
+            Ranks ranks, Shard shard, ModelConfig config, DecoderWeights weights, DecoderLimits limits) {
+        requirePositions(config, limits);
+        Shard.requireDivisible(config, shard.ranks());
+        var exchange = shard.isPart() ? ranks.exchange(shard.rank()) : null;
+        return new Decoder(ranks.kernels(shard.rank()), config, shard, exchange, limits, weights);
+    }
+
+    private static void requirePositions(ModelConfig config, DecoderLimits limits) {
         if (config.learnedPositions() > 0 && limits.servedLength() > config.learnedPositions()) {
             throw new IllegalArgumentException("%s has %d learned positions, fewer than the served length %d"
                     .formatted(config.architecture(), config.learnedPositions(), limits.servedLength()));
         }
-        return new Decoder(kernels, config, limits, new DecoderLoader(kernels, config, weights, limits.servedLength()));
     }
 
-    /** What a KV block of this model holds. */
+    /** What a KV block of the part of the model that is computed here holds. */
     public KvLayout layout(int blockSize, DType dtype) {
         return ModelMemory.layout(config, blockSize, dtype);
     }
 
+    /** Of that part; its vocabulary is the whole one. */
     public ModelConfig config() {
         return config;
     }
@@ -80,7 +119,7 @@ public final class Decoder {
             int count = logitRows(batch, from);
             logits(batch, from, count);
             for (int row = 0; row < count; row++) {
-                sink.accept(from + row, activations.logits(), row);
+                sink.accept(from + row, logitsMatrix(), row);
             }
         }
     }
@@ -99,7 +138,7 @@ public final class Decoder {
 
     /** Where {@link #logits} puts its result. */
     public Matrix logitsMatrix() {
-        return activations.logits();
+        return gathering == null ? activations.logits() : gathering.whole();
     }
 
     /** How many logit rows from {@code from} on are computed together. */
@@ -116,6 +155,9 @@ public final class Decoder {
         if (config.logitScale() != 1 || config.logitSoftcap() != 0) {
             kernels.scale(a.logits(), count, config.logitScale(), config.logitSoftcap());
         }
-        return a.logits();
+        if (gathering != null) {
+            gathering.gather(count);
+        }
+        return logitsMatrix();
     }
 }

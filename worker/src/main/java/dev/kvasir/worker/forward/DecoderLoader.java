@@ -10,6 +10,7 @@ import dev.kvasir.model.config.WeightRole;
 import dev.kvasir.worker.forward.AttentionBlock.Projection;
 import dev.kvasir.worker.kernel.Activation;
 import dev.kvasir.worker.kernel.AttentionShape;
+import dev.kvasir.worker.kernel.Exchange;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.RotaryTable;
 import dev.kvasir.worker.kernel.Weight;
@@ -24,11 +25,24 @@ final class DecoderLoader {
     private final Kernels kernels;
     private final ModelConfig config;
     private final DecoderWeights weights;
+    private final @Nullable Exchange exchange;
     private final int servedLength;
     private final Map<Rotary, RotaryTable> rotaryTables = new HashMap<>();
 
-    DecoderLoader(Kernels kernels, ModelConfig config, DecoderWeights weights, int servedLength) {
+    /**
+     * Of one rank.
+     *
+     * @param config of the part of the model that is computed here
+     * @param exchange with other ranks; null where there are none
+     */
+    DecoderLoader(
+            Kernels kernels,
+            ModelConfig config,
+            DecoderWeights weights,
+            @Nullable Exchange exchange,
+            int servedLength) {
         this.kernels = kernels;
+        this.exchange = exchange;
         this.config = config;
         this.weights = weights;
         this.servedLength = servedLength;
@@ -67,7 +81,7 @@ final class DecoderLoader {
                 norm(number, layer.norm(), WeightRole.QUERY_NORM, null),
                 norm(number, layer.norm(), WeightRole.KEY_NORM, null),
                 rotary == null ? null : rotaryTables.computeIfAbsent(rotary, this::table),
-                residual(number, layer, output, WeightRole.ATTENTION_POST_NORM));
+                residual(number, layer, 0, output, WeightRole.ATTENTION_POST_NORM));
     }
 
     private FeedForwardBlock feedForward(int number, Layer layer) {
@@ -83,17 +97,16 @@ final class DecoderLoader {
                 kernels,
                 activation(mlp.activation()),
                 inner,
-                residual(number, layer, down, WeightRole.FEED_FORWARD_POST_NORM));
+                residual(number, layer, 1, down, WeightRole.FEED_FORWARD_POST_NORM));
     }
 
-    private ResidualUpdate residual(int number, Layer layer, Projection last, WeightRole postNorm) {
-        return new ResidualUpdate(
-                kernels,
-                last.weight(),
-                last.bias(),
-                norm(number, layer.norm(), postNorm, null),
-                layer.residualScale(),
-                ResidualUpdate.isDirect(layer));
+    private ResidualUpdate residual(int number, Layer layer, int turn, Projection last, WeightRole postNorm) {
+        var norm = norm(number, layer.norm(), postNorm, null);
+        boolean direct = ResidualUpdate.isDirect(layer);
+        float scale = layer.residualScale();
+        return exchange == null
+                ? new ResidualUpdate.Whole(kernels, last.weight(), last.bias(), norm, scale, direct)
+                : new ResidualUpdate.Split(kernels, exchange, turn, last.weight(), last.bias(), norm, scale, direct);
     }
 
     private static AttentionShape shape(Attention attention) {

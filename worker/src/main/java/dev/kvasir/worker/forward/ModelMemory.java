@@ -1,12 +1,11 @@
 package dev.kvasir.worker.forward;
 
 import dev.kvasir.model.config.ModelConfig;
-import dev.kvasir.model.config.WeightShapes;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.kernel.KvLayout;
 
 /**
- * What a model needs, by arithmetic alone: before anything is allocated.
+ * What a model, or one rank's part of it, needs, by arithmetic alone: before anything is allocated.
  *
  * @param parameterCount elements of all weights
  * @param productParameterCount of them those of matrices that activations are multiplied with, and vectors
@@ -15,14 +14,20 @@ import dev.kvasir.worker.kernel.KvLayout;
  */
 public record ModelMemory(long parameterCount, long productParameterCount, long activationBytes, long bytesPerBlock) {
 
+    /** Of a model that is not split. */
     public static ModelMemory of(ModelConfig config, DecoderLimits limits, int blockSize, DType kvType) {
-        long parameterCount = WeightShapes.parameterCount(config);
+        return of(config, Shard.WHOLE, limits, blockSize, kvType);
+    }
+
+    /** Of one rank's part of a model. */
+    public static ModelMemory of(ModelConfig config, Shard shard, DecoderLimits limits, int blockSize, DType kvType) {
+        long parameterCount = shard.parameterCount(config);
         long lookedUp = config.tied() ? 0 : (long) config.vocabSize() * config.hiddenSize();
         return new ModelMemory(
                 parameterCount,
                 parameterCount - lookedUp,
-                activationBytes(config, limits),
-                layout(config, blockSize, kvType).bytesPerBlock());
+                activationBytes(config, shard, limits),
+                layout(shard.config(config), blockSize, kvType).bytesPerBlock());
     }
 
     /** Bytes of all weights where each is stored in one type. */
@@ -40,7 +45,8 @@ public record ModelMemory(long parameterCount, long productParameterCount, long 
         return Math.clamp(bytes / bytesPerBlock, 0, Integer.MAX_VALUE);
     }
 
-    static KvLayout layout(ModelConfig config, int blockSize, DType dtype) {
+    /** What a KV block of a model, or of a rank's part of it, holds. */
+    public static KvLayout layout(ModelConfig config, int blockSize, DType dtype) {
         var attention = Activations.attention(config.layers().getFirst());
         return new KvLayout(
                 config.layers().size(),
@@ -51,13 +57,16 @@ public record ModelMemory(long parameterCount, long productParameterCount, long 
                 dtype);
     }
 
-    private static long activationBytes(ModelConfig config, DecoderLimits limits) {
+    private static long activationBytes(ModelConfig whole, Shard shard, DecoderLimits limits) {
+        var config = shard.config(whole);
         var first = config.layers().getFirst();
         var attention = Activations.attention(first);
-        long perRow = 4L * config.hiddenSize()
+        long perRow = (shard.isPart() ? 6L : 4L) * config.hiddenSize()
                 + 2L * (attention.querySize() + attention.keySize())
                 + 2L * Activations.mlp(first).innerSize();
-        long perLogitRow = (long) config.hiddenSize() + config.vocabSize();
+        // Logits of the part, of all, and where those of all ranks arrive.
+        long logits = (shard.isPart() ? 3L : 1L) * config.vocabSize();
+        long perLogitRow = config.hiddenSize() + logits;
         return Float.BYTES * (limits.rowsMax() * perRow + limits.logitRowsMax() * perLogitRow);
     }
 }

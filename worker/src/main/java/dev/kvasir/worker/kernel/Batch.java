@@ -54,6 +54,19 @@ public final class Batch {
         logitRowCount = 0;
     }
 
+    /** Becomes another batch, of the same limits; block tables are shared. */
+    public void copyFrom(Batch other) {
+        rowCount = other.rowCount;
+        sequenceCount = other.sequenceCount;
+        logitRowCount = other.logitRowCount;
+        System.arraycopy(other.tokenIds, 0, tokenIds, 0, rowCount);
+        System.arraycopy(other.positions, 0, positions, 0, rowCount);
+        System.arraycopy(other.rowStart, 0, rowStart, 0, sequenceCount + 1);
+        System.arraycopy(other.contextLength, 0, contextLength, 0, sequenceCount);
+        System.arraycopy(other.blockTables, 0, blockTables, 0, sequenceCount);
+        System.arraycopy(other.logitRows, 0, logitRows, 0, logitRowCount);
+    }
+
     /**
      * Adds a sequence that computes tokens {@code [from, to)} of {@code tokens}.
      *

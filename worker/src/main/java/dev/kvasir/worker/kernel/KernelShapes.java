@@ -132,6 +132,14 @@ public final class KernelShapes {
         }
     }
 
+    /** Rows of a matrix of weights. */
+    public static void part(Weight weight, int from, int count) {
+        if (from < 0 || count < 1 || from > weight.rows() - count) {
+            throw new IllegalArgumentException(
+                    "rows [%d, %d) of a weight of %d rows".formatted(from, from + count, weight.rows()));
+        }
+    }
+
     public static void copyBlock(KvStorage kv, int fromBlock, int toBlock) {
         index("block", fromBlock, kv.blockCount());
         index("block", toBlock, kv.blockCount());

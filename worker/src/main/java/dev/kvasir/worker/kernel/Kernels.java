@@ -3,6 +3,7 @@ package dev.kvasir.worker.kernel;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
@@ -40,6 +41,20 @@ public interface Kernels extends AutoCloseable {
 
     /** Makes a stored tensor computable, in its stored type; mapped memory stays mapped. */
     Weight load(Tensor tensor);
+
+    /** Columns [from, from + count) of a stored matrix as a weight of its own. */
+    default Weight loadColumns(Tensor tensor, int from, int count) {
+        int bytes = tensor.dtype().bytes();
+        var columns = Arena.ofAuto().allocate((long) tensor.rows() * count * bytes, 64);
+        for (int row = 0; row < tensor.rows(); row++) {
+            long first = ((long) row * tensor.columns() + from) * bytes;
+            MemorySegment.copy(tensor.data(), first, columns, (long) row * count * bytes, (long) count * bytes);
+        }
+        return load(new Tensor(tensor.name(), tensor.dtype(), List.of(tensor.rows(), count), columns));
+    }
+
+    /** Rows [from, from + count) of a loaded matrix, in the same memory. */
+    Weight rows(Weight weight, int from, int count);
 
     /** One weight of the rows, or elements, of all; null where a device computes with them one by one. */
     default @Nullable Weight join(List<Weight> weights) {

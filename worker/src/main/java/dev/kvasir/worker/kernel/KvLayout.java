@@ -38,6 +38,34 @@ public record KvLayout(int layerCount, int kvHeadCount, int keySize, int valueSi
         }
     }
 
+    /**
+     * Copies some heads between a block and a block of these heads alone.
+     *
+     * @param whole a block
+     * @param part a block of {@code partLayout}, whose heads are {@code firstHead} and the following ones
+     * @param out from the whole to the part
+     */
+    public void copyHeads(MemorySegment whole, int firstHead, KvLayout partLayout, MemorySegment part, boolean out) {
+        long keyBytes = (long) blockSize * keySize * dtype.bytes();
+        long valueBytes = (long) blockSize * valueSize * dtype.bytes();
+        int heads = partLayout.kvHeadCount();
+        for (int layer = 0; layer < layerCount; layer++) {
+            long at = layer * bytesPerLayerBlock();
+            long partAt = layer * partLayout.bytesPerLayerBlock();
+            copy(whole, at + firstHead * keyBytes, part, partAt, heads * keyBytes, out);
+            long values = at + kvHeadCount * keyBytes + firstHead * valueBytes;
+            copy(whole, values, part, partAt + heads * keyBytes, heads * valueBytes, out);
+        }
+    }
+
+    private static void copy(MemorySegment whole, long at, MemorySegment part, long partAt, long bytes, boolean out) {
+        if (out) {
+            MemorySegment.copy(whole, at, part, partAt, bytes);
+        } else {
+            MemorySegment.copy(part, partAt, whole, at, bytes);
+        }
+    }
+
     /** Bytes of one block over all layers. */
     public long bytesPerBlock() {
         return layerCount * elementsPerLayerBlock() * dtype.bytes();

@@ -81,6 +81,14 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
+    public Weight rows(Weight weight, int from, int count) {
+        KernelShapes.part(weight, from, count);
+        var all = host(weight);
+        long bytes = (long) all.columns() * all.dtype().bytes();
+        return new HostWeight(count, all.columns(), all.dtype(), all.data().asSlice(from * bytes, count * bytes));
+    }
+
+    @Override
     public KvStorage allocateKv(KvLayout layout, int blockCount) {
         return new HostKv(layout, blockCount, arena.allocate(layout.bytesPerBlock() * blockCount, 64));
     }

@@ -2,35 +2,33 @@ package dev.kvasir.worker.runner;
 
 import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.worker.forward.Decoder;
-import dev.kvasir.worker.kernel.Batch;
 import dev.kvasir.worker.kernel.Choices;
-import dev.kvasir.worker.kernel.Draws;
 import dev.kvasir.worker.kernel.Kernels;
+import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.PreparationProgress;
+import dev.kvasir.worker.kernel.RankTask;
+import dev.kvasir.worker.kernel.Ranks;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
+import java.util.List;
 
 /**
- * Runs steps on a decoder: a step becomes a batch, the batch logits, the logits scores and tokens. Owns the KV content.
- * Rows want logits in the order of sequences and positions, so that one cursor finds what each is for.
+ * Runs steps on a decoder: a step becomes a batch, the batch logits, the logits scores and tokens. Owns the KV content. All
+ * ranks of the decoder are told the same; what they chose is read from the first. Rows want logits in the order of sequences
+ * and positions, so that one cursor finds what each is for.
  */
 public final class DecoderRunner implements ModelRunner {
-    private final Kernels kernels;
-    private final Decoder decoder;
-    private final KvStorage kv;
+    private final Ranks ranks;
+    private final List<DecoderRank> all;
+    private final DecoderRank first;
+    private final RankBlocks blocks;
     private final Sampler sampler;
-    private final Batch batch;
     private final float[] logits;
     private final Runnable release;
-    private final Choices choices;
-    private final Runnable forward = this::forward;
+    private final RankTask compute = this::compute;
+    private final RankTask draw = this::draw;
     private final Matrix logitRows;
-    /** Changed logits of a step: biases, ends that may not come, tokens with penalties. */
-    private static final int DRAW_ENTRIES_MAX = 1 << 18;
-
-    private final @Nullable Draws draws;
     private final DrawList drawList = new DrawList();
     private final Reading[] readings = new Reading[2];
     private int begun;
@@ -40,53 +38,69 @@ public final class DecoderRunner implements ModelRunner {
     private int row;
 
     /**
+     * Of a decoder that is not split.
+     *
      * @param rowsMax most token rows of a step
      * @param sequencesMax most sequences of a step
      * @param release gives back kernels and weights, in the right order
      */
     public DecoderRunner(
             Kernels kernels, Decoder decoder, KvStorage kv, int rowsMax, int sequencesMax, Runnable release) {
-        this.kernels = kernels;
-        this.decoder = decoder;
-        this.kv = kv;
-        this.sampler = new Sampler(decoder.config().vocabSize());
-        this.batch = new Batch(rowsMax, sequencesMax);
-        this.logits = new float[decoder.config().vocabSize()];
-        this.choices = kernels.allocateChoices(decoder.limits().logitRowsMax());
-        this.draws = kernels.allocateDraws(decoder.limits().logitRowsMax(), DRAW_ENTRIES_MAX);
-        this.logitRows = decoder.logitsMatrix();
+        this(
+                Ranks.one(kernels),
+                List.of(new DecoderRank(kernels, decoder, kv, rowsMax, sequencesMax)),
+                kv.layout(),
+                release);
+    }
+
+    /**
+     * Of the ranks of a decoder.
+     *
+     * @param all in the order of ranks
+     * @param layout of the KV blocks of the whole model
+     * @param release gives back kernels and weights, in the right order
+     */
+    public DecoderRunner(Ranks ranks, List<DecoderRank> all, KvLayout layout, Runnable release) {
+        this.ranks = ranks;
+        this.all = List.copyOf(all);
+        this.first = all.getFirst();
+        this.blocks = new RankBlocks(ranks, all, layout);
+        int vocabulary = first.decoder().config().vocabSize();
+        this.sampler = new Sampler(vocabulary);
+        this.logits = new float[vocabulary];
+        this.logitRows = first.logitRows();
         this.release = release;
         this.step = new Step(0);
     }
 
     @Override
     public int vocabularySize() {
-        return decoder.config().vocabSize();
+        return logits.length;
     }
 
     @Override
     public int blockCount() {
-        return kv.blockCount();
+        return first.kv().blockCount();
     }
 
     @Override
     public void copyBlock(int from, int to) {
-        kernels.copyBlock(kv, from, to);
+        ranks.each(rank -> all.get(rank).copyBlock(from, to));
     }
 
     @Override
     public long blockBytes() {
-        return kv.layout().bytesPerBlock();
+        return blocks.byteSize();
     }
 
     @Override
     public void readBlock(int block, MemorySegment to) {
-        kv.readBlock(block, to);
+        blocks.read(block, to);
     }
 
     @Override
     public void writeBlock(int block, MemorySegment from) {
-        kv.writeBlock(block, from);
+        blocks.write(block, from);
     }
 
     @Override
@@ -98,7 +112,8 @@ public final class DecoderRunner implements ModelRunner {
     /** Those whose tokens the device itself chooses; penalties of the next token need to know them. */
     @Override
     public boolean mayBeFollowed(Step next) {
-        if (!kernels.runsAhead() || next.size() > decoder.limits().logitRowsMax()) {
+        if (!first.kernels().runsAhead()
+                || next.size() > first.decoder().limits().logitRowsMax()) {
             return false;
         }
         for (int i = 0; i < next.size(); i++) {
@@ -115,6 +130,7 @@ public final class DecoderRunner implements ModelRunner {
 
     @Override
     public void begin(Step next) {
+        var batch = first.batch();
         batch.clear();
         for (int i = 0; i < next.size(); i++) {
             var work = next.get(i);
@@ -124,14 +140,29 @@ public final class DecoderRunner implements ModelRunner {
                 batch.follow(work.follows(), work.from(), work.blockTable());
             }
         }
-        kernels.compute(batch, forward);
-        int count = decoder.logitRows(batch, 0);
+        ranks.each(compute);
+        int count = first.decoder().logitRows(batch, 0);
         draw(next, count);
-        readings[begun++ % readings.length] = new Reading(choices.read(count), count, batch.logitRowCount);
+        readings[begun++ % readings.length] = new Reading(first.read(count), count, batch.logitRowCount);
+    }
+
+    private void compute(int rank) {
+        if (rank > 0) {
+            all.get(rank).batch().copyFrom(first.batch());
+        }
+        all.get(rank).compute();
+    }
+
+    private void draw(int rank) {
+        var list = first.draws();
+        if (list != null) {
+            all.get(rank).draw(list);
+        }
     }
 
     /** Draws on the device what can be drawn there, of the first {@code count} logit rows. */
     private void draw(Step next, int count) {
+        var draws = first.draws();
         if (draws == null) {
             return;
         }
@@ -148,7 +179,9 @@ public final class DecoderRunner implements ModelRunner {
                 work.drawnOnDevice();
             }
         }
-        kernels.draw(choices, logitRows, draws);
+        if (draws.count() > 0) {
+            ranks.each(draw);
+        }
     }
 
     /** One allocation a step. */
@@ -162,28 +195,17 @@ public final class DecoderRunner implements ModelRunner {
         row = firstLogits(next.get(0));
         take(reading.chosen(), reading.rows());
         for (int from = reading.rows(); from < reading.allRows(); ) {
-            int count = decoder.logitRows(batch, from);
-            logits(from, count);
-            take(choices.read(count), count);
+            int start = from;
+            int count = first.decoder().logitRows(first.batch(), start);
+            ranks.each(rank -> all.get(rank).logits(start, count));
+            take(first.read(count), count);
             from += count;
         }
     }
 
     /** Makes ready what steps need, so that the first one does not wait for it. */
     public void prepare(PreparationProgress progress) {
-        kernels.prepare(batch, forward, progress);
-    }
-
-    private void forward() {
-        decoder.layers(batch, kv);
-        logits(0, decoder.logitRows(batch, 0));
-    }
-
-    private void logits(int from, int count) {
-        if (count > 0) {
-            decoder.logits(batch, from, count);
-            kernels.chooseLargest(choices, logitRows, count);
-        }
+        ranks.each(rank -> all.get(rank).prepare(rank == 0 ? progress : PreparationProgress.NONE));
     }
 
     /** Waits also where nothing is chosen: what the step has computed may be given to others now. */

@@ -120,6 +120,13 @@ public final class CpuKernels implements Kernels {
         }
     }
 
+    @Override
+    public Weight rows(Weight weight, int from, int count) {
+        KernelShapes.part(weight, from, count);
+        var all = (CpuWeight) weight;
+        return new CpuWeight(count, all.columns(), all.dtype(), all.row(from), all.data());
+    }
+
     /** Vectors, which are small, are kept as floats; matrices stay where and as they are. */
     @Override
     public Weight load(Tensor tensor) {

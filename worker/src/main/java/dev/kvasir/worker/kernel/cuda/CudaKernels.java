@@ -144,6 +144,10 @@ public final class CudaKernels implements Kernels {
         return gpu;
     }
 
+    KernelLibrary library() {
+        return library;
+    }
+
     /** Memory that is not handed out yet, for measurements. */
     public DeviceArena arena() {
         return arena;
@@ -184,6 +188,18 @@ public final class CudaKernels implements Kernels {
     @Override
     public Weight load(Tensor tensor) {
         return memory.load(tensor);
+    }
+
+    @Override
+    public Weight loadColumns(Tensor tensor, int from, int count) {
+        return memory.loadColumns(tensor, from, count);
+    }
+
+    @Override
+    public Weight rows(Weight weight, int from, int count) {
+        KernelShapes.part(weight, from, count);
+        long first = (long) from * weight.columns() * type.bytes();
+        return new CudaWeight(count, weight.columns(), cuda(weight).address() + first, 0);
     }
 
     @Override

@@ -87,6 +87,13 @@ final class CudaMemory {
         return new CudaWeight(1, tensor.columns(), address, floats);
     }
 
+    Weight loadColumns(Tensor tensor, int from, int count) {
+        gpu.enter();
+        long address = arena.allocate((long) tensor.rows() * count * type.bytes());
+        upload.columns(tensor, from, count, address, type);
+        return new CudaWeight(tensor.rows(), count, address, 0);
+    }
+
     Weight random(int rows, int columns, float middle, float bound, long seed) {
         gpu.enter();
         long elements = (long) rows * columns;

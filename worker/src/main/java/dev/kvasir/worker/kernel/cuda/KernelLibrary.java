@@ -42,7 +42,8 @@ final class KernelLibrary {
             "SkinnyMultiply",
             "Largest",
             "Draw",
-            "Fill");
+            "Fill",
+            "PeerSum");
 
     private static final List<String> HEADERS =
             List.of("Elements.cuh", "Primitives.cuh", "AttendPrefill.cuh", "Warpgroup.cuh");

@@ -35,21 +35,47 @@ final class WeightUpload {
         long chunk = BUFFER_BYTES / type.bytes();
         for (long from = 0; from < elements; from += chunk) {
             long count = Math.min(chunk, elements - from);
-            travelled[next].synchronize();
-            fill(tensor, from, count, type, buffers[next].data());
-            gpu.stream().copyToDevice(address + from * type.bytes(), buffers[next].address(), count * type.bytes());
-            travelled[next].record(gpu.stream());
-            next = 1 - next;
+            fill(tensor, from, count, type, buffer(), 0);
+            send(address + from * type.bytes(), count * type.bytes());
         }
     }
 
-    private static void fill(Tensor tensor, long from, long count, DType type, MemorySegment to) {
+    /** Copies columns [from, from + count) of all rows, one row after the other. */
+    void columns(Tensor tensor, int from, int count, long address, DType type) {
+        int rowsMax = Math.toIntExact(BUFFER_BYTES / type.bytes() / count);
+        if (rowsMax == 0) {
+            throw new IllegalArgumentException("%s has %d columns in a row, at most %d can be copied"
+                    .formatted(tensor.name(), count, BUFFER_BYTES / type.bytes()));
+        }
+        for (int row = 0; row < tensor.rows(); row += rowsMax) {
+            int rows = Math.min(rowsMax, tensor.rows() - row);
+            var to = buffer();
+            for (int i = 0; i < rows; i++) {
+                fill(tensor, (long) (row + i) * tensor.columns() + from, count, type, to, (long) i * count);
+            }
+            send(address + (long) row * count * type.bytes(), (long) rows * count * type.bytes());
+        }
+    }
+
+    /** The next buffer, whose last content has travelled. */
+    private MemorySegment buffer() {
+        travelled[next].synchronize();
+        return buffers[next].data();
+    }
+
+    private void send(long address, long bytes) {
+        gpu.stream().copyToDevice(address, buffers[next].address(), bytes);
+        travelled[next].record(gpu.stream());
+        next = 1 - next;
+    }
+
+    private static void fill(Tensor tensor, long from, long count, DType type, MemorySegment to, long at) {
         if (tensor.dtype() == type) {
-            MemorySegment.copy(tensor.data(), from * type.bytes(), to, 0, count * type.bytes());
+            MemorySegment.copy(tensor.data(), from * type.bytes(), to, at * type.bytes(), count * type.bytes());
             return;
         }
         for (long i = 0; i < count; i++) {
-            StoredFloats.set(to, type, i, StoredFloats.get(tensor.data(), tensor.dtype(), from + i));
+            StoredFloats.set(to, type, at + i, StoredFloats.get(tensor.data(), tensor.dtype(), from + i));
         }
     }
 }

@@ -55,6 +55,11 @@ final class TimedKernels implements Kernels {
     }
 
     @Override
+    public Weight rows(Weight weight, int from, int count) {
+        return kernels.rows(weight, from, count);
+    }
+
+    @Override
     public KvStorage allocateKv(KvLayout layout, int blockCount) {
         return kernels.allocateKv(layout, blockCount);
     }

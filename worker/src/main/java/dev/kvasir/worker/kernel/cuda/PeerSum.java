@@ -1,0 +1,95 @@
+package dev.kvasir.worker.kernel.cuda;
+
+import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.device.Arguments;
+import dev.kvasir.worker.device.DeviceKernel;
+import dev.kvasir.worker.device.Grid;
+import dev.kvasir.worker.device.Stream;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Exchanges by reading the other GPUs' memory: sums, in the order of ranks, and bringing together. Works under recorded
+ * steps: which exchange it is, is counted in device memory by the kernels themselves.
+ */
+final class PeerSum {
+    /** As many ranks as the kernels know. */
+    static final int RANKS_MAX = 8;
+
+    private static final int THREADS = 512;
+    private static final int BLOCKS_MAX = 64;
+
+    private final Stream stream;
+    private final PeerTable table;
+    private final int rank;
+    private final int signals;
+    private final long counters;
+    private final PerType<DeviceKernel> sum;
+    private final DeviceKernel gather;
+    private final Map<Integer, long[]> addresses = new HashMap<>();
+
+    /** One for each rank. */
+    PeerSum(CudaKernels kernels, PeerTable table, int rank) {
+        this.stream = kernels.gpu().stream();
+        this.table = table;
+        this.rank = rank;
+        int width = table.ranks() <= 2 ? 2 : table.ranks() <= 4 ? 4 : RANKS_MAX;
+        sum = new PerType<>(type ->
+                kernels.library().kernel("PeerSum", "peer_sum_%s_%d".formatted(KernelLibrary.suffix(type), width)));
+        gather = kernels.library().kernel("PeerSum", "peer_gather_" + width);
+        long signalBytes = 4L * BLOCKS_MAX * RANKS_MAX;
+        long counterBytes = 4L * BLOCKS_MAX;
+        long address = kernels.arena().allocate(signalBytes + counterBytes);
+        stream.clear(address, signalBytes + counterBytes);
+        // Others write signals: they must be clear before.
+        stream.synchronize();
+        signals = table.register(rank, address);
+        counters = address + signalBytes;
+    }
+
+    /** Number of a matrix that other ranks read. */
+    int register(CudaMatrix part) {
+        return table.register(rank, part.address());
+    }
+
+    void sum(CudaMatrix out, CudaMatrix part, int piece, int rows, boolean accumulate) {
+        var arguments = pointers(piece)
+                .pointer(out.address())
+                .int32(out.stride())
+                .int32(part.stride())
+                .int32(rows)
+                .int32(part.columns())
+                .int32(accumulate ? 1 : 0);
+        sum.of(part.type()).launchEarly(stream, grid(rows, part.columns(), part.type()), arguments);
+    }
+
+    /** @param stretch columns of each rank but the last */
+    void gather(CudaMatrix out, int piece, int stretch, int rows) {
+        var arguments = pointers(piece)
+                .pointer(out.address())
+                .int32(out.stride())
+                .int32(rows)
+                .int32(stretch)
+                .int32(out.columns());
+        gather.launchEarly(stream, grid(rows, stretch, DType.F32), arguments);
+    }
+
+    /** The same for all ranks: block numbers meet. */
+    private static Grid grid(int rows, int columns, DType type) {
+        long pieces = Math.ceilDiv((long) rows * columns * type.bytes(), 16);
+        return Grid.of(Math.clamp(Math.ceilDiv(pieces, THREADS), 1, BLOCKS_MAX), THREADS);
+    }
+
+    private Arguments pointers(int piece) {
+        var arguments = new Arguments();
+        add(arguments, addresses.computeIfAbsent(piece, table::of));
+        add(arguments, addresses.computeIfAbsent(signals, table::of));
+        return arguments.pointer(counters).int32(rank).int32(table.ranks());
+    }
+
+    private static void add(Arguments arguments, long[] pointers) {
+        for (int i = 0; i < RANKS_MAX; i++) {
+            arguments.pointer(i < pointers.length ? pointers[i] : 0);
+        }
+    }
+}
