@@ -10,7 +10,7 @@ import java.util.stream.IntStream;
 
 /**
  * Content of KV blocks as the whole model has it, whatever the number of ranks: outside a worker nobody has to know how it is
- * split. Each rank brings its own heads to their places, and takes them from there.
+ * split. Each rank copies its own heads; they are brought to their places, and taken from there, by the caller.
  */
 final class RankBlocks {
     private final Ranks ranks;
@@ -38,14 +38,12 @@ final class RankBlocks {
             return;
         }
         require(to);
-        ranks.each(rank -> {
-            var shard = new Shard(rank, ranks.count());
-            if (shard.ownsKvHeads(layout.kvHeadCount())) {
-                var kv = all.get(rank).kv();
-                kv.readBlock(block, parts.get(rank));
-                layout.copyHeads(to, shard.firstKvHead(layout.kvHeadCount()), kv.layout(), parts.get(rank), false);
+        ranks.each(rank -> all.get(rank).kv().readBlock(block, parts.get(rank)));
+        for (int rank = 0; rank < ranks.count(); rank++) {
+            if (new Shard(rank, ranks.count()).ownsKvHeads(layout.kvHeadCount())) {
+                copy(to, rank, false);
             }
-        });
+        }
     }
 
     void write(int block, MemorySegment from) {
@@ -54,12 +52,16 @@ final class RankBlocks {
             return;
         }
         require(from);
-        ranks.each(rank -> {
-            var kv = all.get(rank).kv();
-            int head = new Shard(rank, ranks.count()).firstKvHead(layout.kvHeadCount());
-            layout.copyHeads(from, head, kv.layout(), parts.get(rank), true);
-            kv.writeBlock(block, parts.get(rank));
-        });
+        for (int rank = 0; rank < ranks.count(); rank++) {
+            copy(from, rank, true);
+        }
+        ranks.each(rank -> all.get(rank).kv().writeBlock(block, parts.get(rank)));
+    }
+
+    /** On the caller's thread, which alone may be allowed to touch the block. */
+    private void copy(MemorySegment whole, int rank, boolean out) {
+        int firstHead = new Shard(rank, ranks.count()).firstKvHead(layout.kvHeadCount());
+        layout.copyHeads(whole, firstHead, all.get(rank).kv().layout(), parts.get(rank), out);
     }
 
     private void require(MemorySegment block) {

@@ -19,12 +19,20 @@ import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.worker.forward.Decoder;
 import dev.kvasir.worker.forward.DecoderLimits;
+import dev.kvasir.worker.forward.ModelMemory;
+import dev.kvasir.worker.forward.Shard;
+import dev.kvasir.worker.forward.StoredWeights;
+import dev.kvasir.worker.kernel.MemoryRanks;
+import dev.kvasir.worker.kernel.Ranks;
 import dev.kvasir.worker.kernel.ReferenceKernels;
+import dev.kvasir.worker.runner.DecoderRank;
 import dev.kvasir.worker.runner.DecoderRunner;
 import dev.kvasir.worker.runner.ModelRunner;
 import dev.kvasir.worker.runner.SamplingState;
 import dev.kvasir.worker.runner.Step;
 import dev.kvasir.worker.schedule.SchedulerLimits;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,9 +43,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Real models under the real engine, crowded into few blocks, against one sequence at a time without paging tricks. */
 class DecoderEngineTest {
@@ -47,13 +56,28 @@ class DecoderEngineTest {
     private static final int SEQUENCES_MAX = 6;
 
     private static ModelRunner runner(String model, int blocks, int rowsMax) {
+        return runner(model, blocks, rowsMax, 1);
+    }
+
+    private static ModelRunner runner(String model, int blocks, int rowsMax, int rankCount) {
         var folder = ModelFolder.open(path(model));
-        var kernels = new ReferenceKernels();
         var weights = folder.weights(ModelFolder.Check.NEVER, LoadProgress.NONE);
-        var decoder = Decoder.load(kernels, folder.config(), weights, new DecoderLimits(rowsMax, 5, LENGTH_MAX));
-        var kv = kernels.allocateKv(decoder.layout(BLOCK_SIZE, DType.F32), blocks);
-        return new DecoderRunner(kernels, decoder, kv, rowsMax, SEQUENCES_MAX, () -> {
-            kernels.close();
+        var ranks = rankCount == 1
+                ? Ranks.one(new ReferenceKernels())
+                : new MemoryRanks(rankCount, ReferenceKernels::new);
+        var all = new DecoderRank[rankCount];
+        ranks.each(rank -> {
+            var kernels = ranks.kernels(rank);
+            var shard = new Shard(rank, rankCount);
+            var stored = new StoredWeights(kernels, weights, folder.config(), shard, LoadProgress.NONE);
+            var limits = new DecoderLimits(rowsMax, 5, LENGTH_MAX);
+            var decoder = Decoder.loadPart(ranks, shard, folder.config(), stored, limits);
+            var kv = kernels.allocateKv(decoder.layout(BLOCK_SIZE, DType.F32), blocks);
+            all[rank] = new DecoderRank(kernels, decoder, kv, rowsMax, SEQUENCES_MAX);
+        });
+        var layout = ModelMemory.layout(folder.config(), BLOCK_SIZE, DType.F32);
+        return new DecoderRunner(ranks, List.of(all), layout, () -> {
+            ranks.close();
             weights.close();
         });
     }
@@ -68,10 +92,12 @@ class DecoderEngineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama-gqa", "mistral-window", "gemma2", "gpt2"})
-    void crowdedRequestsAnswerAsEachWouldAlone(String model) {
+    @CsvSource({
+        "llama-gqa, 1", "mistral-window, 1", "gemma2, 1", "gpt2, 1", "gemma2, 2", "mistral-window, 4", "gpt2-unprefixed, 4"
+    })
+    void crowdedRequestsAnswerAsEachWouldAlone(String model, int ranks) {
         var random = new Random(11);
-        try (var paged = runner(model, 30, TOKENS_MAX);
+        try (var paged = runner(model, 30, TOKENS_MAX, ranks);
                 var naive = runner(model, LENGTH_MAX / BLOCK_SIZE, LENGTH_MAX)) {
             var observer = new CountingObserver();
             var core = new EngineCore(settings(), paged, observer);
@@ -181,10 +207,12 @@ class DecoderEngineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama-gqa", "mistral-window", "gemma2", "gpt2"})
-    void blocksThatWereCopiedToHostMemoryAndBackGiveTheSameTokens(String model) {
+    @CsvSource({
+        "llama-gqa, 1", "mistral-window, 1", "gemma2, 1", "gpt2, 1", "gemma2, 2", "mistral-window, 4", "gpt2-unprefixed, 4"
+    })
+    void blocksThatWereCopiedToHostMemoryAndBackGiveTheSameTokens(String model, int ranks) {
         var random = new Random(12);
-        try (var paged = runner(model, 30, TOKENS_MAX);
+        try (var paged = runner(model, 30, TOKENS_MAX, ranks);
                 var naive = runner(model, LENGTH_MAX / BLOCK_SIZE, LENGTH_MAX);
                 var tier = new MemoryTier(
                         new BlockFormat("print", "f32", BLOCK_SIZE, 1, (int) paged.blockBytes()), 16 << 20)) {
@@ -209,6 +237,39 @@ class DecoderEngineTest {
             assertThat(core.cache().pool().used()).isZero();
             assertThat(tier.inUse()).isZero();
         }
+    }
+
+    /** Heads are split over ranks, and each of two KV heads is with two of four ranks. */
+    @Test
+    void aBlocksBytesAreThoseOfTheWholeModelWhateverTheNumberOfRanks() {
+        var tokens = new Random(2).ints(BLOCK_SIZE + 1, 3, 150).toArray();
+        int[] table = {1, 0};
+        var blocks = new ArrayList<float[]>();
+        var chosen = new ArrayList<Integer>();
+        for (int ranks : new int[] {1, 2, 4}) {
+            try (var runner = runner("gemma2", 2, TOKENS_MAX, ranks);
+                    var there = runner("gemma2", 2, TOKENS_MAX, ranks);
+                    var arena = Arena.ofConfined()) {
+                var step = new Step(1);
+                step.add().compute(tokens, 0, BLOCK_SIZE, table);
+                runner.run(step);
+                var block = arena.allocate(runner.blockBytes(), 64);
+                runner.readBlock(1, block);
+                blocks.add(block.toArray(ValueLayout.JAVA_FLOAT));
+                there.writeBlock(1, block);
+                step.clear();
+                var work = step.add();
+                work.compute(tokens, BLOCK_SIZE, BLOCK_SIZE + 1, table);
+                var sampling = new SamplingParameters(1, 0, 0, 1, 0, 0, 1, 0, 0, Map.of(), Set.of(), true, 0, 1, -1, -1);
+                work.choose(new SamplingState(sampling, 0, tokens, there.vocabularySize(), new int[] {2}), 0);
+                there.run(step);
+                chosen.add(work.chosen(0).token());
+            }
+        }
+        assertThat(blocks.get(1)).containsExactly(blocks.get(0), Offset.offset(1e-5f));
+        assertThat(blocks.get(2)).containsExactly(blocks.get(0), Offset.offset(1e-5f));
+        assertThat(blocks.get(0)).doesNotContain(0f);
+        assertThat(Set.copyOf(chosen)).hasSize(1);
     }
 
     private static EngineSettings settings() {
