@@ -6,12 +6,14 @@ import dev.kvasir.bench.BenchCommand;
 import dev.kvasir.bench.BenchException;
 import dev.kvasir.bench.simulate.SimulateCommand;
 import dev.kvasir.chaos.ChaosCommand;
+import dev.kvasir.chaos.sharing.SharingCommand;
 import dev.kvasir.model.ModelFileException;
 import dev.kvasir.model.tokenizer.PromptException;
 import dev.kvasir.protocol.BadRequestException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.logging.Logger;
@@ -83,6 +85,7 @@ public final class Kvasir implements Callable<Integer> {
                 .setUsageHelpLongOptionsMaxWidth(38)
                 .setAbbreviatedSubcommandsAllowed(false)
                 .setExecutionExceptionHandler((failure, command, _) -> main.report(failure, command));
+        Objects.requireNonNull(line.getSubcommands().get("bench")).addSubcommand(new SharingCommand());
         addHelp(line);
         line.setParameterExceptionHandler((failure, _) -> wrongUsage(failure));
         line.setExecutionStrategy(parsed -> {

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * A member of a cluster in a process of its own, with relays before its ports, so that it keeps its addresses through all of
  * its lives. Its files, one log for each life among them, lie in a folder.
  */
-final class Member implements AutoCloseable {
+public final class Member implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Duration START_TIMEOUT = Duration.ofMinutes(4);
     private static final Duration END_TIMEOUT = Duration.ofMinutes(2);
@@ -59,7 +59,8 @@ final class Member implements AutoCloseable {
         this.grpc = doors ? new Relay(name, links) : null;
     }
 
-    String name() {
+    /** Unique in its cluster. */
+    public String name() {
         return name;
     }
 
@@ -68,21 +69,23 @@ final class Member implements AutoCloseable {
     }
 
     /** host:port for other members. */
-    String clusterAddress() {
+    public String clusterAddress() {
         return cluster.address();
     }
 
     /** host:port of its gRPC door. */
-    String grpcAddress() {
+    public String grpcAddress() {
         return Objects.requireNonNull(grpc, name + " has no doors").address();
     }
 
-    URI httpAddress() {
+    /** Of its HTTP door. */
+    public URI httpAddress() {
         return URI.create(
                 "http://" + Objects.requireNonNull(http, name + " has no doors").address());
     }
 
-    boolean isAlive() {
+    /** Its process has not ended. */
+    public boolean isAlive() {
         var of = process;
         return of != null && of.isAlive();
     }
@@ -174,7 +177,7 @@ final class Member implements AutoCloseable {
     }
 
     /** kill -9. */
-    void kill() throws InterruptedException {
+    public void kill() throws InterruptedException {
         var of = process;
         if (of != null) {
             of.destroyForcibly().waitFor();
@@ -182,7 +185,7 @@ final class Member implements AutoCloseable {
     }
 
     /** SIGTERM. */
-    void terminate() {
+    public void terminate() {
         var of = process;
         if (of != null) {
             of.destroy();
@@ -190,7 +193,7 @@ final class Member implements AutoCloseable {
     }
 
     /** Its exit status; -1 where it does not end in time. */
-    int awaitEnd() throws InterruptedException {
+    public int awaitEnd() throws InterruptedException {
         var of = process;
         return of != null && of.waitFor(END_TIMEOUT.toSeconds(), TimeUnit.SECONDS) ? of.exitValue() : -1;
     }

@@ -21,7 +21,7 @@ import java.util.function.Consumer;
 import java.util.function.Predicate;
 
 /** The processes of a cluster: starts them, and knows when all of them are there and know each other. */
-final class Members implements AutoCloseable {
+public final class Members implements AutoCloseable {
     private static final Duration WHOLE_TIMEOUT = Duration.ofMinutes(4);
     private static final Duration QUIET_TIMEOUT = Duration.ofSeconds(60);
     private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
@@ -36,7 +36,7 @@ final class Members implements AutoCloseable {
     private final Consumer<String> log;
 
     /** @param log is told what is waited for */
-    Members(Roster roster, Path folder, Timeline timeline, Consumer<String> log) throws IOException {
+    public Members(Roster roster, Path folder, Timeline timeline, Consumer<String> log) throws IOException {
         this.timeline = timeline;
         this.log = log;
         for (var entry : roster.roles().entrySet()) {
@@ -56,7 +56,8 @@ final class Members implements AutoCloseable {
         return links;
     }
 
-    Member get(String name) {
+    /** The member of a name. */
+    public Member get(String name) {
         return Objects.requireNonNull(members.get(name), name);
     }
 
@@ -83,7 +84,7 @@ final class Members implements AutoCloseable {
     }
 
     /** Its next life, until it serves. */
-    void startAgain(Member member, Settings settings) throws IOException {
+    public void startAgain(Member member, Settings settings) throws IOException {
         var join = members.values().stream()
                 .filter(other -> other != member && other.isRunning())
                 .map(Member::clusterAddress)
@@ -164,8 +165,13 @@ final class Members implements AutoCloseable {
         return known && worker.getRefusal().isEmpty() && !worker.getDraining();
     }
 
+    /** Whether routers may give a worker requests. */
+    public static boolean serves(WorkerState worker) {
+        return serves(worker.getTotalBlocks() > 0, worker);
+    }
+
     /** What a router that answers says of a worker; what it would say of none where nobody answers. */
-    WorkerState state(Member worker) {
+    public WorkerState state(Member worker) {
         for (var router : with("router")) {
             if (router.isRunning()) {
                 try {
@@ -187,7 +193,7 @@ final class Members implements AutoCloseable {
     }
 
     /** Waits until a worker is as wanted, for a while; tells whether it is. */
-    boolean await(Member worker, Predicate<WorkerState> wanted, Duration patience) throws InterruptedException {
+    public boolean await(Member worker, Predicate<WorkerState> wanted, Duration patience) throws InterruptedException {
         long end = System.nanoTime() + patience.toNanos();
         while (!wanted.test(state(worker))) {
             if (System.nanoTime() - end > 0) {
@@ -234,7 +240,8 @@ final class Members implements AutoCloseable {
      */
     record Moved(long tokens, long recomputed) {}
 
-    static void pause() throws InterruptedException {
+    /** Lets a moment pass before the next look. */
+    public static void pause() throws InterruptedException {
         LockSupport.parkNanos(POLL_NANOS);
         if (Thread.interrupted()) {
             throw new InterruptedException();
@@ -242,7 +249,7 @@ final class Members implements AutoCloseable {
     }
 
     /** Ends all processes at once. */
-    void end() {
+    public void end() {
         members.values().forEach(Member::end);
     }
 

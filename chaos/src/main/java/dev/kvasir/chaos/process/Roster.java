@@ -11,10 +11,10 @@ import java.util.Map;
  *
  * @param roles by name, in the order in which they start; the first forms the cluster
  */
-record Roster(Map<String, List<String>> roles) {
+public record Roster(Map<String, List<String>> roles) {
     private static final int PROCESSORS_OF_SEVEN = 8;
 
-    Roster {
+    public Roster {
         roles = Collections.unmodifiableMap(new LinkedHashMap<>(roles));
     }
 

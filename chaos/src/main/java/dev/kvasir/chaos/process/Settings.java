@@ -9,12 +9,18 @@ import java.util.stream.Collectors;
  *
  * @param heapMegabytes of each process
  * @param warmUpMillis before a worker serves
+ * @param more settings, each with its full name, that come before the usual ones
  */
-record Settings(int heapMegabytes, long warmUpMillis) {
-    static final Settings USUAL = new Settings(512, 2000);
+public record Settings(int heapMegabytes, long warmUpMillis, String more) {
+    static final Settings USUAL = new Settings(512, 2000, "");
+
+    /** The usual ones, but for those named in {@code more}. */
+    public static Settings usual(String more) {
+        return new Settings(USUAL.heapMegabytes, USUAL.warmUpMillis, more);
+    }
 
     Settings withoutWarmUp() {
-        return new Settings(heapMegabytes, 0);
+        return new Settings(heapMegabytes, 0, more);
     }
 
     /** A configuration file. Small tiers, so that blocks reach the disk; everything is shared. */
@@ -43,12 +49,14 @@ record Settings(int heapMegabytes, long warmUpMillis) {
                     split-brain-resolver.down-all-when-unstable = 60 s
                   }
                 }
+                %s
                 """.formatted(
                         data,
                         warmUpMillis,
                         port,
                         bindPort,
                         join.stream().map(one -> '"' + one + '"').collect(Collectors.joining(", ")),
-                        source);
+                        source,
+                        more);
     }
 }

@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** What happened when. All times are of this process's monotonic clock. Thread-safe. */
-final class Timeline {
+public final class Timeline {
     /** What a member cannot do, or does, for a while. */
     enum State {
         /** Its process is dead, or not ready yet. */
