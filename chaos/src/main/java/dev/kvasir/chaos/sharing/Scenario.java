@@ -126,6 +126,9 @@ enum Scenario {
     /** Settings of both clusters. */
     String settings() {
         return """
+                # Two clusters on one machine: nobody is to be given up for want of a processor.
+                kvasir.cluster.lease = 10 s
+                pekko.cluster.failure-detector.acceptable-heartbeat-pause = 30 s
                 kvasir.worker.num-kv-blocks = %d
                 kvasir.worker.sharing { memory = 256 MiB, offer = copied }
                 kvasir.kvstore { memory = 256 MiB, disk = 0 MiB }

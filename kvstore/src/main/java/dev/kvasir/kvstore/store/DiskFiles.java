@@ -13,6 +13,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import org.slf4j.Logger;
@@ -20,8 +21,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Where the disk tier's files lie: a folder for each model, so that one that comes back finds its blocks. All of them
- * together stay within the bound: the model that is served may have at least half of it, and of the others those go first
- * that were used least recently. Nothing else in the folder is touched, nor what a process has open.
+ * together stay within the bound: those that are served have equal parts of at least half of it, and of the others those go
+ * first that were used least recently. Nothing else in the folder is touched, nor what a process has open.
  *
  * <pre>
  * FOLDER / first 16 characters of the fingerprint / blocks-(digest of the format).kv
@@ -31,6 +32,7 @@ final class DiskFiles {
     private static final Logger LOG = LoggerFactory.getLogger(DiskFiles.class);
     private static final int NAME_MAX = 16;
     private static final int MODELS_MAX = 256;
+    private static final long TOGETHER_MILLIS = 3_600_000;
 
     private final Path folder;
     private final long bytesMax;
@@ -48,31 +50,47 @@ final class DiskFiles {
         return folder.resolve(name.substring(0, Math.min(NAME_MAX, name.length())));
     }
 
-    /** Formats of the files there are, that which was used last first. */
+    /** Formats that were in use when the last one was, or not long before: those used last first. */
     List<BlockFormat> formats() {
-        return found().stream()
+        var files = found();
+        long last = files.stream().mapToLong(Found::usedMillis).max().orElse(0);
+        return files.stream()
+                .filter(file -> last - file.usedMillis <= TOGETHER_MILLIS)
                 .sorted(Comparator.comparingLong(Found::usedMillis).reversed())
                 .flatMap(file -> DiskTitle.format(file.path).stream())
                 .toList();
     }
 
-    /** Makes room for the file of a format, and tells how large it may be. */
-    long makeRoom(BlockFormat format) {
-        var own = DiskTier.file(folder(format), format);
+    /** Makes room for the files of some formats, none of which is open, and tells how large each of them may be. */
+    long makeRoom(Collection<BlockFormat> served) {
+        var own = served.stream()
+                .map(format -> DiskTier.file(folder(format), format))
+                .toList();
         long left = bytesMax;
         var others = found().stream()
-                .filter(file -> !file.path.equals(own))
+                .filter(file -> !own.contains(file.path))
                 .sorted(Comparator.comparingLong(Found::usedMillis).reversed())
                 .toList();
         for (var other : others) {
-            if (left - other.bytes >= bytesMax / 2) {
+            if (left - other.bytes >= bytesMax / 2 || !delete(other)) {
                 left -= other.bytes;
-            } else {
-                delete(other);
             }
         }
-        shorten(own, left);
-        return left;
+        long each = Math.max(0, left / served.size());
+        own.forEach(file -> shorten(file, each));
+        return each;
+    }
+
+    /** Notes that the file of a format is in use. */
+    void touch(BlockFormat format) {
+        var file = DiskTier.file(folder(format), format);
+        try {
+            if (Files.isRegularFile(file)) {
+                Files.setLastModifiedTime(file, FileTime.from(Instant.now()));
+            }
+        } catch (IOException e) {
+            LOG.debug("The time of {} cannot be set", file, e);
+        }
     }
 
     private List<Found> found() {
@@ -97,20 +115,21 @@ final class DiskFiles {
         return found;
     }
 
-    private static void delete(Found file) {
-        if (alone(file.path, _ -> Files.delete(file.path))) {
+    private static boolean delete(Found file) {
+        boolean deleted = alone(file.path, _ -> Files.delete(file.path));
+        if (deleted) {
             LOG.info("{} of a model that is not served any more was deleted to make room", file.path);
         } else {
             LOG.warn("{} of a model that is not served here takes room and cannot be deleted", file.path);
         }
+        return deleted;
     }
 
-    /** A file that had more room before; it is in use from now on. */
+    /** A file that had more room before. */
     private static void shorten(Path file, long bytes) {
         if (Files.isRegularFile(file)
                 && !alone(file, channel -> {
                     channel.truncate(bytes);
-                    Files.setLastModifiedTime(file, FileTime.from(Instant.now()));
                 })) {
             LOG.warn("{} cannot be shortened to {} bytes", file, bytes);
         }

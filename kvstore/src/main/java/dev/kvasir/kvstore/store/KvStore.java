@@ -90,7 +90,7 @@ public final class KvStore {
                 place.bornMillis(),
                 place.transfer().address(server.port()));
         KvStoreMetrics.register(registry, store);
-        store.openFromDisk();
+        store.start();
     }
 
     /** A kvstore, to be spawned once per actor system. */

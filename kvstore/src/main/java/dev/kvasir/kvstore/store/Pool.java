@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** The blocks of one format in a kvstore: memory, and behind it disk, where blocks go that memory has no room for. */
@@ -22,11 +23,26 @@ final class Pool implements HolderActor.Owner, AutoCloseable {
     private final BlockFormat format;
     private final MemoryTier memory;
     private final TierNews news = new TierNews(this::all);
+    private final Function<DiskTier.Listener, Optional<DiskTier>> makeDisk;
+    private final LongSupplier clock;
     private volatile @Nullable DiskTier disk;
+    private volatile long usedNanos;
 
-    Pool(BlockFormat format, long memoryBytes, Function<DiskTier.Listener, Optional<DiskTier>> makeDisk) {
+    /**
+     * An empty pool without a disk.
+     *
+     * @param makeDisk opens the disk tier behind it, of the size that it may have at the time, where there is to be one
+     */
+    Pool(
+            BlockFormat format,
+            long memoryBytes,
+            Function<DiskTier.Listener, Optional<DiskTier>> makeDisk,
+            LongSupplier clock) {
         this.format = format;
         this.memory = new MemoryTier(format, memoryBytes);
+        this.makeDisk = makeDisk;
+        this.clock = clock;
+        used();
         memory.listen(new MemoryTier.Listener() {
             @Override
             public void stored(StoredBlock block) {
@@ -47,6 +63,30 @@ final class Pool implements HolderActor.Owner, AutoCloseable {
                 news.tell(false, Tier.HOST, block);
             }
         });
+    }
+
+    /** Somebody asks for it. */
+    void used() {
+        usedNanos = clock.getAsLong();
+    }
+
+    /** Time since somebody asked for it. */
+    long idleNanos() {
+        return clock.getAsLong() - usedNanos;
+    }
+
+    /** Closes the disk tier, so that others may have its room. Waits for what is being written. */
+    void closeDisk() {
+        var behind = disk;
+        disk = null;
+        if (behind != null) {
+            behind.close();
+            news.tellAnew();
+        }
+    }
+
+    /** Opens the disk tier, of the size that it may have now. */
+    void openDisk() {
         disk = makeDisk.apply(new DiskTier.Listener() {
                     @Override
                     public void stored(StoredBlock block) {
@@ -64,6 +104,10 @@ final class Pool implements HolderActor.Owner, AutoCloseable {
     /** Name of the pool in the prefix index. */
     String name() {
         return ShardName.pool(format.fingerprint(), format.kvDtype(), format.blockSize());
+    }
+
+    BlockFormat format() {
+        return format;
     }
 
     MemoryTier memory() {
@@ -133,9 +177,6 @@ final class Pool implements HolderActor.Owner, AutoCloseable {
     @Override
     public void close() {
         memory.close();
-        var behind = disk;
-        if (behind != null) {
-            behind.close();
-        }
+        closeDisk();
     }
 }

@@ -30,6 +30,11 @@ final class TierNews {
         }
     }
 
+    /** Everything is to be told once more. */
+    synchronized void tellAnew() {
+        lost = true;
+    }
+
     BlockFeed.@Nullable Batch poll() {
         List<BlockNews> taken;
         synchronized (this) {

@@ -66,8 +66,55 @@ public final class MemoryTier implements AutoCloseable {
         return format;
     }
 
+    /**
+     * Changes how much memory the tier may have. What has no room any more goes, that which may go first before others. A slot
+     * that a reader or writer has goes with a later call; until then its memory is still held.
+     */
+    public synchronized void limit(long bytesMax) {
+        if (closed) {
+            return;
+        }
+        slab.limit(bytesMax);
+        while (index.size() + reserved > slab.slotsMax() && evictOne()) {}
+        for (var entry : List.copyOf(index.entries())) {
+            if (slab.isRetired(entry.slot()) && !entry.isPinned()) {
+                move(entry);
+            }
+        }
+    }
+
+    private boolean evictOne() {
+        var entry = index.evict();
+        if (entry != null) {
+            evicted(entry);
+            slab.giveBack(entry.slot());
+        }
+        return entry != null;
+    }
+
+    private void evicted(TierIndex.Entry entry) {
+        evictions++;
+        listener.evicted(entry.block(), slab.segment(entry.slot()).asReadOnly());
+    }
+
+    /** Out of memory that is to be given back. */
+    private void move(TierIndex.Entry entry) {
+        int from = entry.slot();
+        int to = slab.take();
+        if (to >= 0) {
+            slab.segment(to).copyFrom(slab.segment(from));
+            entry.moveTo(to);
+            slab.giveBack(from);
+        }
+    }
+
+    /** Memory that it has now. */
+    public synchronized long bytesHeld() {
+        return slab.bytesHeld();
+    }
+
     /** Blocks that fit. */
-    public int capacity() {
+    public synchronized int capacity() {
         return slab.slotsMax();
     }
 
@@ -194,14 +241,11 @@ public final class MemoryTier implements AutoCloseable {
             return null;
         }
         int slot = slab.take();
-        if (slot < 0) {
-            var entry = index.evict();
-            if (entry == null) {
+        while (slot < 0) {
+            if (!evictOne()) {
                 return null;
             }
-            evictions++;
-            slot = entry.slot();
-            listener.evicted(entry.block(), slab.segment(slot).asReadOnly());
+            slot = slab.take(); // Nothing, where what went lay in memory that is given back.
         }
         reserved++;
         return new Reservation(slot);

@@ -1,6 +1,7 @@
 package dev.kvasir.kvstore.tier;
 
 import dev.kvasir.kvstore.hash.BlockHash;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
@@ -23,7 +24,7 @@ final class TierIndex {
     /** A block in a slot. */
     static final class Entry {
         private final StoredBlock block;
-        private final int slot;
+        private int slot;
         private double credit;
         private long order;
         private int followers;
@@ -41,6 +42,15 @@ final class TierIndex {
         int slot() {
             return slot;
         }
+
+        boolean isPinned() {
+            return pins > 0;
+        }
+
+        /** Its bytes lie elsewhere from now on; nobody has it pinned. */
+        void moveTo(int other) {
+            slot = other;
+        }
     }
 
     private final Map<BlockHash, Entry> entries = new HashMap<>();
@@ -53,7 +63,7 @@ final class TierIndex {
         return entries.size();
     }
 
-    Iterable<Entry> entries() {
+    Collection<Entry> entries() {
         return entries.values();
     }
 

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -57,7 +58,7 @@ final class DiskFilesTest {
         var other = model("fedcba9876543210");
         keepOne(format, told);
         assertThat(told).hasValue(1);
-        new DiskFiles(folder, 10 * MIB).makeRoom(other);
+        new DiskFiles(folder, 10 * MIB).makeRoom(List.of(other));
         told.set(0);
         try (var tier = open(format, told)) {
             while (told.get() == 0) {
@@ -69,7 +70,7 @@ final class DiskFilesTest {
 
     private DiskTier open(BlockFormat format, AtomicInteger told) {
         var files = new DiskFiles(folder, 10 * MIB);
-        var limits = new DiskTier.Limits(files.makeRoom(format), 60_000_000_000L, 1_000);
+        var limits = new DiskTier.Limits(files.makeRoom(List.of(format)), 60_000_000_000L, 1_000);
         return new DiskTier(
                 format, files.folder(format), BlockFile::open, limits, System::nanoTime, new DiskTier.Listener() {
                     @Override
@@ -86,6 +87,9 @@ final class DiskFilesTest {
 
     private void keepOne(BlockFormat format, AtomicInteger told) {
         try (var tier = open(format, told)) {
+            while (tier.isOpening()) { // Until then it takes nothing.
+                Thread.onSpinWait();
+            }
             var bytes = MemorySegment.ofArray(new byte[format.blockBytes()]);
             Blocks.fill(bytes, Blocks.hash(1, 0));
             tier.offer(Blocks.stored(format, 1, 0), bytes);
@@ -100,7 +104,8 @@ final class DiskFilesTest {
         var oldest = left(model("aaaa"), 3 * MIB, 3000);
         var older = left(model("bbbb"), 2 * MIB, 2000);
         var recent = left(model("cccc"), 2 * MIB, 1000);
-        assertThat(new DiskFiles(folder, 10 * MIB).makeRoom(model("dddd"))).isEqualTo(6 * MIB);
+        assertThat(new DiskFiles(folder, 10 * MIB).makeRoom(List.of(model("dddd"))))
+                .isEqualTo(6 * MIB);
         assertThat(oldest).doesNotExist();
         assertThat(older).exists();
         assertThat(recent).exists();
@@ -110,7 +115,8 @@ final class DiskFilesTest {
     void aFileThatHadMoreRoomIsShortened() throws IOException {
         var own = left(model("aaaa"), 9 * MIB, 1000);
         left(model("bbbb"), 4 * MIB, 2000);
-        assertThat(new DiskFiles(folder, 10 * MIB).makeRoom(model("aaaa"))).isEqualTo(6 * MIB);
+        assertThat(new DiskFiles(folder, 10 * MIB).makeRoom(List.of(model("aaaa"))))
+                .isEqualTo(6 * MIB);
         assertThat(own).hasSize(6 * MIB);
     }
 
@@ -119,7 +125,7 @@ final class DiskFilesTest {
         var foreign = Files.writeString(folder.resolve("notes.txt"), "mine");
         var beside =
                 Files.writeString(Files.createDirectory(folder.resolve("aaaa")).resolve("blocks.txt"), "mine");
-        new DiskFiles(folder, MIB).makeRoom(model("aaaa"));
+        new DiskFiles(folder, MIB).makeRoom(List.of(model("aaaa")));
         assertThat(foreign).hasContent("mine");
         assertThat(beside).hasContent("mine");
     }
@@ -128,7 +134,7 @@ final class DiskFilesTest {
     void aFileThatSomebodyHasOpenIsLeftAlone() throws IOException {
         var used = left(model("aaaa"), 8 * MIB, 3000);
         try (var _ = BlockFile.open(used)) {
-            new DiskFiles(folder, 10 * MIB).makeRoom(model("dddd"));
+            new DiskFiles(folder, 10 * MIB).makeRoom(List.of(model("dddd")));
             assertThat(used).hasSize(8 * MIB);
         }
     }

@@ -24,7 +24,9 @@ class PoolTest {
                 Blocks.FORMAT,
                 (long) memoryBlocks * SLOT,
                 listener -> Optional.of(
-                        new DiskTier(Blocks.FORMAT, folder, BlockFile::open, limits, System::nanoTime, listener)));
+                        new DiskTier(Blocks.FORMAT, folder, BlockFile::open, limits, System::nanoTime, listener)),
+                System::nanoTime);
+        pool.openDisk();
         while (disk(pool).isOpening()) {
             Thread.onSpinWait();
         }
