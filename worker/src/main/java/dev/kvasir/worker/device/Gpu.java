@@ -105,7 +105,8 @@ public final class Gpu implements AutoCloseable {
         return own(DeviceGraph.record(stream, issue));
     }
 
-    private <T extends AutoCloseable> T own(T resource) {
+    /** Gives something back together with this, before all that was made earlier and after all that is made later. */
+    public <T extends AutoCloseable> T own(T resource) {
         owned.push(resource);
         return resource;
     }

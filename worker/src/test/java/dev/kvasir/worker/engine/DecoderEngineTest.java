@@ -62,9 +62,8 @@ class DecoderEngineTest {
     private static ModelRunner runner(String model, int blocks, int rowsMax, int rankCount) {
         var folder = ModelFolder.open(path(model));
         var weights = folder.weights(ModelFolder.Check.NEVER, LoadProgress.NONE);
-        var ranks = rankCount == 1
-                ? Ranks.one(new ReferenceKernels())
-                : new MemoryRanks(rankCount, ReferenceKernels::new);
+        var ranks =
+                rankCount == 1 ? Ranks.one(new ReferenceKernels()) : new MemoryRanks(rankCount, ReferenceKernels::new);
         var all = new DecoderRank[rankCount];
         ranks.each(rank -> {
             var kernels = ranks.kernels(rank);
@@ -93,7 +92,13 @@ class DecoderEngineTest {
 
     @ParameterizedTest
     @CsvSource({
-        "llama-gqa, 1", "mistral-window, 1", "gemma2, 1", "gpt2, 1", "gemma2, 2", "mistral-window, 4", "gpt2-unprefixed, 4"
+        "llama-gqa, 1",
+        "mistral-window, 1",
+        "gemma2, 1",
+        "gpt2, 1",
+        "gemma2, 2",
+        "mistral-window, 4",
+        "gpt2-unprefixed, 4"
     })
     void crowdedRequestsAnswerAsEachWouldAlone(String model, int ranks) {
         var random = new Random(11);
@@ -208,7 +213,13 @@ class DecoderEngineTest {
 
     @ParameterizedTest
     @CsvSource({
-        "llama-gqa, 1", "mistral-window, 1", "gemma2, 1", "gpt2, 1", "gemma2, 2", "mistral-window, 4", "gpt2-unprefixed, 4"
+        "llama-gqa, 1",
+        "mistral-window, 1",
+        "gemma2, 1",
+        "gpt2, 1",
+        "gemma2, 2",
+        "mistral-window, 4",
+        "gpt2-unprefixed, 4"
     })
     void blocksThatWereCopiedToHostMemoryAndBackGiveTheSameTokens(String model, int ranks) {
         var random = new Random(12);
@@ -260,7 +271,8 @@ class DecoderEngineTest {
                 step.clear();
                 var work = step.add();
                 work.compute(tokens, BLOCK_SIZE, BLOCK_SIZE + 1, table);
-                var sampling = new SamplingParameters(1, 0, 0, 1, 0, 0, 1, 0, 0, Map.of(), Set.of(), true, 0, 1, -1, -1);
+                var sampling =
+                        new SamplingParameters(1, 0, 0, 1, 0, 0, 1, 0, 0, Map.of(), Set.of(), true, 0, 1, -1, -1);
                 work.choose(new SamplingState(sampling, 0, tokens, there.vocabularySize(), new int[] {2}), 0);
                 there.run(step);
                 chosen.add(work.chosen(0).token());

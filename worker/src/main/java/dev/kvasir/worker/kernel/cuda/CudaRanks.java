@@ -27,6 +27,7 @@ public final class CudaRanks implements Ranks {
     private final CudaKernels[] kernels;
     private final List<Exchange> exchanges = new ArrayList<>();
     private final List<Nccl.Communicator> communicators;
+    private boolean owned;
     private String way = "";
 
     private CudaRanks(int count, List<Nccl.Communicator> communicators) {
@@ -95,6 +96,11 @@ public final class CudaRanks implements Ranks {
         var made = new Exchange[count()];
         each(rank -> {
             var own = kernels[rank];
+            if (nccl != null) {
+                // Closed with the GPU, in its order: the library waits until graphs that were recorded with it are
+                // gone.
+                own.gpu().own(communicators.get(rank));
+            }
             for (int other = 0; near && other < count(); other++) {
                 if (other != rank) {
                     own.gpu().reach(kernels[other].gpu());
@@ -108,6 +114,7 @@ public final class CudaRanks implements Ranks {
                     near ? new PeerSum(own, table, rank) : null,
                     alike ? Long.MAX_VALUE : PEER_BYTES_MAX);
         });
+        owned = true;
         exchanges.addAll(List.of(made));
         var library = nccl == null ? "" : nccl.describe();
         way = near ? "peer memory" + (library.isEmpty() || alike ? "" : " and " + library) : library;
@@ -150,20 +157,19 @@ public final class CudaRanks implements Ranks {
         return "%d x %s, exchange by %s".formatted(count(), kernels[0].describe(), way);
     }
 
-    /** What is under way on a rank may wait for another for ever: connections are broken first. */
     @Override
     public void close() {
         try {
             each(rank -> {
-                if (!communicators.isEmpty()) {
-                    communicators.get(rank).close();
-                }
                 if (kernels[rank] != null) {
                     kernels[rank].close();
                 }
             });
         } finally {
             threads.close();
+        }
+        if (!owned) {
+            communicators.forEach(Nccl.Communicator::close);
         }
     }
 }

@@ -9,8 +9,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Exchanges by reading the other GPUs' memory: sums, in the order of ranks, and bringing together. Works under recorded
- * steps: which exchange it is, is counted in device memory by the kernels themselves.
+ * Exchanges by reading and writing the other GPUs' memory: sums, in the order of ranks, and bringing together. Short sums are
+ * sent, others are fetched; either gives the same. Works under recorded steps: which exchange it is, is counted in device
+ * memory by the kernels themselves.
  */
 final class PeerSum {
     /** As many ranks as the kernels know. */
@@ -18,13 +19,20 @@ final class PeerSum {
 
     private static final int THREADS = 512;
     private static final int BLOCKS_MAX = 64;
+    /** Lines of eight bytes, twice as long with their marks, that can be sent at once. */
+    private static final int LINES = 16_384;
+
+    private static final int LINE_BYTES = 8;
 
     private final Stream stream;
     private final PeerTable table;
     private final int rank;
     private final int signals;
     private final long counters;
+    private final int slots;
+    private final long pushCounters;
     private final PerType<DeviceKernel> sum;
+    private final PerType<DeviceKernel> pushSum;
     private final DeviceKernel gather;
     private final Map<Integer, long[]> addresses = new HashMap<>();
 
@@ -36,15 +44,20 @@ final class PeerSum {
         int width = table.ranks() <= 2 ? 2 : table.ranks() <= 4 ? 4 : RANKS_MAX;
         sum = new PerType<>(type ->
                 kernels.library().kernel("PeerSum", "peer_sum_%s_%d".formatted(KernelLibrary.suffix(type), width)));
+        pushSum = new PerType<>(type -> kernels.library()
+                .kernel("PeerSum", "peer_push_sum_%s_%d".formatted(KernelLibrary.suffix(type), width)));
         gather = kernels.library().kernel("PeerSum", "peer_gather_" + width);
         long signalBytes = 4L * BLOCKS_MAX * RANKS_MAX;
         long counterBytes = 4L * BLOCKS_MAX;
-        long address = kernels.arena().allocate(signalBytes + counterBytes);
-        stream.clear(address, signalBytes + counterBytes);
-        // Others write signals: they must be clear before.
+        long slotBytes = 2L * RANKS_MAX * LINES * 2 * LINE_BYTES;
+        long address = kernels.arena().allocate(slotBytes + signalBytes + 2 * counterBytes);
+        stream.clear(address, slotBytes + signalBytes + 2 * counterBytes);
+        // Others write slots and signals: they must be clear before.
         stream.synchronize();
-        signals = table.register(rank, address);
-        counters = address + signalBytes;
+        slots = table.register(rank, address);
+        signals = table.register(rank, address + slotBytes);
+        counters = address + slotBytes + signalBytes;
+        pushCounters = counters + counterBytes;
     }
 
     /** Number of a matrix that other ranks read. */
@@ -53,6 +66,11 @@ final class PeerSum {
     }
 
     void sum(CudaMatrix out, CudaMatrix part, int piece, int rows, boolean accumulate) {
+        long lines = (long) rows * part.columns() * part.type().bytes() / LINE_BYTES;
+        if (lines <= LINES && isWhole(part, part.columns()) && isWhole(out, part.columns())) {
+            pushSum(out, part, (int) lines, rows, accumulate);
+            return;
+        }
         var arguments = pointers(piece)
                 .pointer(out.address())
                 .int32(out.stride())
@@ -61,6 +79,32 @@ final class PeerSum {
                 .int32(part.columns())
                 .int32(accumulate ? 1 : 0);
         sum.of(part.type()).launchEarly(stream, grid(rows, part.columns(), part.type()), arguments);
+    }
+
+    /** Whether rows are whole lines. */
+    private static boolean isWhole(CudaMatrix matrix, int columns) {
+        int bytes = matrix.type().bytes();
+        return matrix.address() % LINE_BYTES == 0
+                && (long) matrix.stride() * bytes % LINE_BYTES == 0
+                && (long) columns * bytes % LINE_BYTES == 0;
+    }
+
+    private void pushSum(CudaMatrix out, CudaMatrix part, int lines, int rows, boolean accumulate) {
+        var arguments = new Arguments();
+        add(arguments, slots);
+        arguments
+                .pointer(pushCounters)
+                .int32(rank)
+                .int32(table.ranks())
+                .pointer(part.address())
+                .int32(part.stride())
+                .pointer(out.address())
+                .int32(out.stride())
+                .int32(rows)
+                .int32(part.columns())
+                .int32(accumulate ? 1 : 0);
+        pushSum.of(part.type())
+                .launchEarly(stream, Grid.of(Math.ceilDiv(lines, THREADS), THREADS), arguments);
     }
 
     /** @param stretch columns of each rank but the last */
@@ -82,12 +126,13 @@ final class PeerSum {
 
     private Arguments pointers(int piece) {
         var arguments = new Arguments();
-        add(arguments, addresses.computeIfAbsent(piece, table::of));
-        add(arguments, addresses.computeIfAbsent(signals, table::of));
+        add(arguments, piece);
+        add(arguments, signals);
         return arguments.pointer(counters).int32(rank).int32(table.ranks());
     }
 
-    private static void add(Arguments arguments, long[] pointers) {
+    private void add(Arguments arguments, int piece) {
+        long[] pointers = addresses.computeIfAbsent(piece, table::of);
         for (int i = 0; i < RANKS_MAX; i++) {
             arguments.pointer(i < pointers.length ? pointers[i] : 0);
         }

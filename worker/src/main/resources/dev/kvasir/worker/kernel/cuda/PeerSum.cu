@@ -7,6 +7,14 @@
 //   counters        [BLOCKS], of this rank: exchanges that block b has been through. They only grow, so that a launch that is
 //                   recorded once meets its counterparts each time it is submitted
 //
+// peer_push_sum, for short messages, has none: each rank writes its part into the others' slots, with the number of the
+// exchange beside every four bytes, and waits until its own slots have that number. It takes one way instead of three.
+//
+//   slots           of each rank, [2][RANKS_MAX][LINES]: what rank r has sent in an even or odd exchange
+//
+// Every thread of a block sends and awaits a line, also beyond the end of the message: so a line always holds the number of
+// the exchange before the last, or this one's. That one has been read: its reader has sent the last exchange since.
+//
 // peer_sum has one meeting, when all parts are there. A part may be written again after the exchange that follows: what other
 // ranks read of it, they have read before they come there. peer_gather has a second one, after which nobody reads any more.
 #include "Elements.cuh"
@@ -33,6 +41,17 @@ __device__ __forceinline__ uint32 told(const uint32* signal) {
     asm volatile("ld.acquire.sys.global.u32 %0, [%1];" : "=r"(turn) : "l"(signal) : "memory");
     return turn;
 }
+// A line: two words, each with the number of the exchange in its upper half, and moved at once.
+__device__ __forceinline__ void send(uint64* line, uint32 low, uint32 high, uint32 turn) {
+    const uint64 mark = static_cast<uint64>(turn) << 32;
+    asm volatile("st.relaxed.sys.global.v2.u64 [%0], {%1, %2};" ::"l"(line), "l"(mark | low), "l"(mark | high)
+                 : "memory");
+}
+__device__ __forceinline__ ulonglong2 received(const uint64* line) {
+    ulonglong2 r;
+    asm volatile("ld.relaxed.sys.global.v2.u64 {%0, %1}, [%2];" : "=l"(r.x), "=l"(r.y) : "l"(line) : "memory");
+    return r;
+}
 __device__ __forceinline__ uint4 load16(const void* from) {
     uint4 r;
     asm volatile("ld.relaxed.sys.global.v4.u32 {%0,%1,%2,%3}, [%4];"
@@ -42,11 +61,33 @@ __device__ __forceinline__ uint4 load16(const void* from) {
     return r;
 }
 
+struct Patience {
+    uint32 polls = 0;
+    uint64 begin = 0;
+
+    __device__ __forceinline__ void tick() {
+        if (++polls % 4096 == 0) {
+            begin = begin == 0 ? now() : begin;
+            if (now() - begin > PATIENCE_NANOS) {
+                __trap();
+            }
+        }
+    }
+};
+
 // Pointers of all ranks; picked by constants, so that they stay in registers.
 template <typename T>
 struct Ranked {
     T* of[RANKS_MAX];
 };
+
+// Opaque, or the compiler would make the pointers a table in memory.
+template <typename T>
+__device__ __forceinline__ void pick(T*& chosen, bool whether, T* candidate) {
+    asm("{.reg .pred p; setp.ne.s32 p, %2, 0; selp.b64 %0, %1, %0, p;}"
+        : "+l"(chosen)
+        : "l"(candidate), "r"(static_cast<int>(whether)));
+}
 
 // The block of this number of every rank has come here. One thread speaks with one rank.
 template <int RANKS>
@@ -54,23 +95,18 @@ __device__ __forceinline__ void meet(const Ranked<uint32>& signals, int rank, in
     __syncthreads();
     const int other = threadIdx.x;
     if (other < ranks && other != rank) {
-        uint32* theirs = nullptr;
-        const uint32* own = nullptr;
+        uint32* theirs = signals.of[0];
+        const uint32* own = signals.of[0];
 #pragma unroll
-        for (int r = 0; r < RANKS; r++) {
-            theirs = r == other ? signals.of[r] : theirs;
-            own = r == rank ? signals.of[r] : own;
+        for (int r = 1; r < RANKS; r++) {
+            pick(theirs, r == other, signals.of[r]);
+            pick(own, r == rank, static_cast<const uint32*>(signals.of[r]));
         }
         tell(theirs + blockIdx.x * RANKS_MAX + rank, turn);
         const uint32* awaited = own + blockIdx.x * RANKS_MAX + other;
-        uint64 begin = 0;
-        for (uint32 polls = 1; static_cast<int>(told(awaited) - turn) < 0; polls++) {
-            if (polls % 4096 == 0) {
-                begin = begin == 0 ? now() : begin;
-                if (now() - begin > PATIENCE_NANOS) {
-                    __trap();
-                }
-            }
+        Patience patience;
+        while (static_cast<int>(told(awaited) - turn) < 0) {
+            patience.tick();
         }
     }
     __syncthreads();
@@ -164,6 +200,90 @@ __device__ void peer_sum(
     }
 }
 
+constexpr int PUSH_THREADS = 512;
+constexpr long LINES = 16384;
+
+// The same sum. A thread has one line: eight bytes of the message. Rows are multiples of eight bytes, at most LINES lines.
+template <typename T, int RANKS>
+__device__ void peer_push_sum(
+    const Ranked<uint64>& slots,
+    uint32* counters,
+    int rank,
+    int ranks,
+    const T* part,
+    int partStride,
+    T* out,
+    int outStride,
+    int rows,
+    int columns,
+    int accumulate) {
+    constexpr int N = 8 / sizeof(T);
+    union Words {
+        uint2 bits;
+        T values[N];
+        __device__ Words() {}
+    };
+    const int line = blockIdx.x * PUSH_THREADS + threadIdx.x;
+    const int inRow = columns / N;
+    const int row = line / inRow;
+    const int c = line % inRow * N;
+    const bool real = row < rows;
+    follow();
+    const uint32 turn = *const_cast<volatile uint32*>(counters + blockIdx.x) + 1;
+    Words own;
+    own.bits = make_uint2(0, 0);
+    if (real) {
+        own.bits = *reinterpret_cast<const uint2*>(part + static_cast<long>(row) * partStride + c);
+    }
+    const long place = (turn & 1) * RANKS_MAX * LINES * 2 + static_cast<long>(line) * 2;
+    const uint64* mine = slots.of[0];
+#pragma unroll
+    for (int r = 0; r < RANKS; r++) {
+        if (r < ranks && r != rank) {
+            send(slots.of[r] + place + rank * LINES * 2, own.bits.x, own.bits.y, turn);
+        }
+        pick(mine, r == rank, static_cast<const uint64*>(slots.of[r]));
+    }
+    T* to = out + static_cast<long>(row) * outStride + c;
+    Words result;
+    result.bits = make_uint2(0, 0);
+    if (real && accumulate) {
+        result.bits = *reinterpret_cast<const uint2*>(to);
+    }
+    float sums[N] = {};
+#pragma unroll
+    for (int r = 0; r < RANKS; r++) {
+        if (r < ranks) {
+            Words other = own;
+            if (r != rank) {
+                const uint64* from = mine + place + r * LINES * 2;
+                Patience patience;
+                ulonglong2 words = received(from);
+                while (static_cast<uint32>(words.x >> 32) != turn || static_cast<uint32>(words.y >> 32) != turn) {
+                    patience.tick();
+                    words = received(from);
+                }
+                other.bits = make_uint2(static_cast<uint32>(words.x), static_cast<uint32>(words.y));
+            }
+#pragma unroll
+            for (int j = 0; j < N; j++) {
+                sums[j] += to_float(other.values[j]);
+            }
+        }
+    }
+    if (real) {
+#pragma unroll
+        for (int j = 0; j < N; j++) {
+            result.values[j] = from_float<T>(accumulate ? to_float(result.values[j]) + sums[j] : sums[j]);
+        }
+        *reinterpret_cast<uint2*>(to) = result.bits;
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        counters[blockIdx.x] = turn;
+    }
+}
+
 // out[row] = parts[0][row], parts[1][row], ... side by side; each has `stretch` columns, the last what is left of `columns`.
 template <int RANKS>
 __device__ void peer_gather(
@@ -229,10 +349,21 @@ __device__ void peer_gather(
         peer_sum<T, RANKS>(                                                                                               \
             parts, signals, counters, rank, ranks, out, outStride, partStride, rows, columns, accumulate);                \
     }
-#define DEFINE(NAME, T)    \
-    DEFINE_SUM(NAME, T, 2) \
-    DEFINE_SUM(NAME, T, 4) \
-    DEFINE_SUM(NAME, T, 8)
+#define DEFINE_PUSH_SUM(NAME, T, RANKS)                                                                                   \
+    extern "C" __global__ void __launch_bounds__(512) peer_push_sum_##NAME##_##RANKS(                                     \
+        POINTERS(uint64, slot), uint32* counters, int rank, int ranks, const T* part, int partStride, T* out,             \
+        int outStride, int rows, int columns, int accumulate) {                                                           \
+        const Ranked<uint64> slots = RANKED(uint64, slot);                                                                \
+        peer_push_sum<T, RANKS>(                                                                                          \
+            slots, counters, rank, ranks, part, partStride, out, outStride, rows, columns, accumulate);                   \
+    }
+#define DEFINE(NAME, T)         \
+    DEFINE_SUM(NAME, T, 2)      \
+    DEFINE_SUM(NAME, T, 4)      \
+    DEFINE_SUM(NAME, T, 8)      \
+    DEFINE_PUSH_SUM(NAME, T, 2) \
+    DEFINE_PUSH_SUM(NAME, T, 4) \
+    DEFINE_PUSH_SUM(NAME, T, 8)
 FOR_EACH_TYPE(DEFINE)
 
 #define DEFINE_GATHER(RANKS)                                                                                              \
