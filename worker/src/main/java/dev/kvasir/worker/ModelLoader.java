@@ -83,9 +83,14 @@ record ModelLoader(
             case AUTO -> folder.weights(ModelFolder.Check.WHEN_SMALL, progress);
             case DUMMY ->
                 kernelsFactory.onDevice()
-                        ? folder.weightsMadeElsewhere(DUMMY_TYPE, config.seed())
+                        ? folder.weightsMadeElsewhere(DUMMY_TYPE, dummySeed())
                         : folder.dummyWeights(DUMMY_TYPE, config.seed(), progress);
         };
+    }
+
+    /** Ranks make numbers of their own: another number of ranks has other weights, and must not share KV blocks. */
+    private long dummySeed() {
+        return config.seed() + ((kernelsFactory.rankCount() - 1L) << 48);
     }
 
     private LoadedModel load(ModelWeights weights, int servedLength) {
@@ -159,7 +164,7 @@ record ModelLoader(
     /** Progress is told of the first rank: the others load as much at the same time. */
     private DecoderWeights decoderWeights(Kernels kernels, ModelWeights weights, DType type, Shard shard) {
         if (dummyOnDevice()) {
-            return new RandomWeights(kernels, folder.config(), shard, type, config.seed());
+            return new RandomWeights(kernels, folder.config(), shard, type, dummySeed());
         }
         var told = kernelsFactory.onDevice() && shard.rank() == 0 ? progress : LoadProgress.NONE;
         return new StoredWeights(kernels, weights, folder.config(), shard, told);

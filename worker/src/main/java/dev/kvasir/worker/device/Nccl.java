@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
@@ -65,7 +66,31 @@ public final class Nccl {
      * @throws IOException naming what was looked for and where
      */
     public static Nccl open(String override) throws IOException {
+        leaveSwitchesAlone();
         return new Nccl(NativeLibrary.load(NAMES, override));
+    }
+
+    /**
+     * Sums in the switches between GPUs (multicast) are for longer messages than a step has, and a process that fails with
+     * them may take the other GPUs of a host along: they are off unless the user's environment says otherwise.
+     */
+    private static void leaveSwitchesAlone() {
+        var linker = Linker.nativeLinker();
+        var setenv = linker.defaultLookup().find("setenv");
+        try (var arena = Arena.ofConfined()) {
+            if (setenv.isPresent()) {
+                int code = (int) linker.downcallHandle(
+                                setenv.get(), FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_INT))
+                        .invokeExact(arena.allocateFrom("NCCL_NVLS_ENABLE"), arena.allocateFrom("0"), 0);
+                if (code != 0) {
+                    throw new IllegalStateException("setenv of NCCL_NVLS_ENABLE failed");
+                }
+            }
+        } catch (IllegalStateException e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException("setenv cannot be called", e);
+        }
     }
 
     /** What is missing to open it; empty where nothing is. */

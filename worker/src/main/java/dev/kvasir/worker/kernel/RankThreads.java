@@ -1,22 +1,29 @@
 package dev.kvasir.worker.kernel;
 
+import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The threads of all ranks but the first, whose part runs on the caller's. One caller at a time. A thread without work spins
- * for a while, then parks: steps follow each other closely while there is something to do.
+ * for a while, then parks: steps follow each other closely while there is something to do, and waking takes as long as many a
+ * kernel.
  */
 public final class RankThreads implements AutoCloseable {
-    private static final int SPINS = 5_000;
+    private static final int SPINS_BETWEEN_LOOKS = 64;
 
     private final Follower[] followers;
 
-    /** @param name of the threads, which their ranks are added to */
-    public RankThreads(int count, String name) {
+    /**
+     * Starts threads.
+     *
+     * @param name of the threads, which their ranks are added to
+     * @param spinTime how long one waits for its next task before it parks
+     */
+    public RankThreads(int count, String name, Duration spinTime) {
         followers = new Follower[count - 1];
         for (int i = 0; i < followers.length; i++) {
-            followers[i] = new Follower(name, i + 1);
+            followers[i] = new Follower(name, i + 1, spinTime.toNanos());
             followers[i].start();
         }
     }
@@ -57,15 +64,17 @@ public final class RankThreads implements AutoCloseable {
 
     private static final class Follower extends Thread {
         private final int rank;
+        private final long spinNanos;
         private volatile @Nullable RankTask task;
         private volatile @Nullable Thread caller;
         private volatile boolean closed;
         /** Written before {@link #task} is cleared, read after. */
         private @Nullable Throwable failure;
 
-        Follower(String name, int rank) {
+        Follower(String name, int rank, long spinNanos) {
             super(name + "-" + rank);
             this.rank = rank;
+            this.spinNanos = spinNanos;
             setDaemon(true);
         }
 
@@ -79,8 +88,9 @@ public final class RankThreads implements AutoCloseable {
         /** What the task threw, if it did. */
         @Nullable
         Throwable await() {
+            long from = System.nanoTime();
             for (int spins = 1; task != null; spins++) {
-                pause(spins);
+                pause(spins, from);
             }
             return failure;
         }
@@ -94,11 +104,12 @@ public final class RankThreads implements AutoCloseable {
         public void run() {
             while (true) {
                 RankTask next = task;
+                long from = System.nanoTime();
                 for (int spins = 1; next == null; spins++) {
                     if (closed) {
                         return;
                     }
-                    pause(spins);
+                    pause(spins, from);
                     next = task;
                 }
                 try {
@@ -112,10 +123,10 @@ public final class RankThreads implements AutoCloseable {
         }
 
         /** Parking returns at once where the other side has unparked before. */
-        private static void pause(int spins) {
-            if (spins < SPINS) {
+        private void pause(int spins, long from) {
+            if (spins % SPINS_BETWEEN_LOOKS != 0) {
                 Thread.onSpinWait();
-            } else {
+            } else if (System.nanoTime() - from > spinNanos) {
                 LockSupport.park();
             }
         }

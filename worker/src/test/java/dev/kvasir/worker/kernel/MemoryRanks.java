@@ -4,6 +4,7 @@ import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CyclicBarrier;
@@ -19,7 +20,7 @@ public final class MemoryRanks implements Ranks {
     private final float[][][] told;
 
     public MemoryRanks(int count, Supplier<Kernels> opener) {
-        threads = new RankThreads(count, "rank");
+        threads = new RankThreads(count, "rank", Duration.ofNanos(20_000));
         kernels = Stream.generate(opener).limit(count).toList();
         barrier = new CyclicBarrier(count);
         told = new float[count][][];

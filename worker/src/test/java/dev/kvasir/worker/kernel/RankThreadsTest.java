@@ -3,6 +3,7 @@ package dev.kvasir.worker.kernel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.Test;
@@ -10,7 +11,7 @@ import org.junit.jupiter.api.Test;
 class RankThreadsTest {
     @Test
     void everyRankRunsEveryTaskOnceOnItsOwnThread() {
-        try (var threads = new RankThreads(3, "rank")) {
+        try (var threads = new RankThreads(3, "rank", Duration.ofNanos(10_000))) {
             var counts = new AtomicIntegerArray(3);
             var names = new String[3];
             for (int i = 0; i < 2_000; i++) {
@@ -29,7 +30,7 @@ class RankThreadsTest {
 
     @Test
     void aFailureIsThrownWhenAllHaveReturnedAndTheNextTaskRuns() {
-        try (var threads = new RankThreads(4, "rank")) {
+        try (var threads = new RankThreads(4, "rank", Duration.ZERO)) {
             var ran = new AtomicIntegerArray(4);
             assertThatThrownBy(() -> threads.each(rank -> {
                         ran.incrementAndGet(rank);

@@ -10,6 +10,7 @@ import dev.kvasir.worker.kernel.RankThreads;
 import dev.kvasir.worker.kernel.Ranks;
 import dev.kvasir.worker.kernel.StepLimits;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,9 @@ public final class CudaRanks implements Ranks {
     /** Longest sum that is made by reading each other's memory where NCCL is there too. */
     private static final long PEER_BYTES_MAX = 512 << 10;
 
+    /** Longer than a step that generates takes. */
+    private static final Duration SPIN_TIME = Duration.ofMillis(10);
+
     private final RankThreads threads;
     private final CudaKernels[] kernels;
     private final List<Exchange> exchanges = new ArrayList<>();
@@ -31,7 +35,7 @@ public final class CudaRanks implements Ranks {
     private String way = "";
 
     private CudaRanks(int count, List<Nccl.Communicator> communicators) {
-        this.threads = new RankThreads(count, "gpu-rank");
+        this.threads = new RankThreads(count, "gpu-rank", SPIN_TIME);
         this.kernels = new CudaKernels[count];
         this.communicators = communicators;
     }

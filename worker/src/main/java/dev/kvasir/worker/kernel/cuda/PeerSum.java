@@ -103,8 +103,7 @@ final class PeerSum {
                 .int32(rows)
                 .int32(part.columns())
                 .int32(accumulate ? 1 : 0);
-        pushSum.of(part.type())
-                .launchEarly(stream, Grid.of(Math.ceilDiv(lines, THREADS), THREADS), arguments);
+        pushSum.of(part.type()).launchEarly(stream, Grid.of(Math.ceilDiv(lines, THREADS), THREADS), arguments);
     }
 
     /** @param stretch columns of each rank but the last */
