@@ -153,7 +153,7 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
     @Override
     public void tellAnewIfLost() {
         var owner = engine;
-        if (owner != null && blocks.isLost()) {
+        if (owner != null && blocks.hasMore()) {
             owner.execute(EngineCore::flushShared);
         }
     }

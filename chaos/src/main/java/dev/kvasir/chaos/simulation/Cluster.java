@@ -102,7 +102,13 @@ final class Cluster {
     }
 
     List<Life> alive() {
-        return lives.values().stream().filter(life -> !life.isDead()).toList();
+        var alive = new ArrayList<Life>();
+        for (var life : lives.values()) {
+            if (!life.isDead()) {
+                alive.add(life);
+            }
+        }
+        return alive;
     }
 
     boolean isHealthy() {

@@ -7,8 +7,6 @@ import java.util.Set;
 
 /** A promise that is checked while the world turns; throws {@link Violation} when it is broken. */
 interface Invariant {
-    default void afterEvent(World world) {}
-
     /** Twice a second. */
     default void now(World world) {}
 

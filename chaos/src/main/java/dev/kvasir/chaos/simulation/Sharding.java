@@ -111,9 +111,11 @@ final class Sharding {
         if (World.isStore(member.name())) {
             stores.add(member);
         }
-        world.membership().others(member).stream()
-                .filter(other -> World.isStore(other.name()))
-                .forEach(stores::add);
+        for (var other : world.membership().others(member)) {
+            if (World.isStore(other.name())) {
+                stores.add(other);
+            }
+        }
         return stores;
     }
 

@@ -15,7 +15,9 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -124,6 +126,7 @@ final class Wires {
         private final CallOptions options;
         private ClientCall.@Nullable Listener<A> listener;
         private @Nullable Life peer;
+        private final Deque<Runnable> later = new ArrayDeque<>();
         private boolean landing;
         private boolean closed;
         private @Nullable Status closing;
@@ -204,7 +207,7 @@ final class Wires {
             }
             var bytes = damaged(frame);
             int rest = at;
-            world.network().stream(there, self, "a block", () -> land(bytes));
+            world.network().stream(there, self, "a block", () -> inOrder(() -> land(bytes)));
             there.after(random.nextLong(Timeline.MILLI, 8 * Timeline.MILLI), () -> {
                 if (!closed) {
                     send(there, host, hashes, rest, sparse);
@@ -213,7 +216,20 @@ final class Wires {
         }
 
         private void answer(Life there, Status status) {
-            world.network().stream(there, self, "end of blocks: " + status.getCode(), () -> close(status));
+            world.network().stream(
+                    there, self, "end of blocks: " + status.getCode(), () -> inOrder(() -> close(status)));
+        }
+
+        /** Callbacks of a call come one at a time. */
+        private void inOrder(Runnable next) {
+            if (landing) {
+                later.add(next);
+                return;
+            }
+            next.run();
+            while (!landing && !later.isEmpty()) {
+                later.remove().run();
+            }
         }
 
         /** On this side: the bytes have come, and land where the transfer wants them. */
@@ -251,7 +267,7 @@ final class Wires {
             self.after(random.nextLong(Timeline.MILLI), () -> close(status));
         }
 
-        /** Callbacks come one at a time: the last one waits until the one before is done. */
+        /** The last callback waits until the one before is done; what has come meanwhile is dropped. */
         private void close(Status status) {
             if (landing) {
                 closing = status;

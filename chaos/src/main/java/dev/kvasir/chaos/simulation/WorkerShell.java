@@ -106,7 +106,7 @@ class WorkerShell implements Life.Program, TransferHost {
                     new CopyShare(self::nanos),
                     RESTORED_BLOCKS_PER_STEP * memory.blockBytes(),
                     geometry.offersAll() ? offers.ofAll() : offers.ofCopies());
-            pulls.start(() -> self.after(0, this::beginStep));
+            pulls.start(() -> execute(() -> {}));
         }
         core = new EngineCore(settings, memory, new Observer(), blocks, puller());
         streams = new Streams(
@@ -142,14 +142,15 @@ class WorkerShell implements Life.Program, TransferHost {
     /** By the engine, between two steps. */
     @Override
     public void bring(List<BlockHash> hashes, Runnable then) {
-        tasks.add(() -> {
+        execute(() -> {
             core.shared().export(hashes);
-            core.flushShared();
             self.after(0, then);
         });
-        if (!stepping) {
-            self.after(0, this::beginStep);
-        }
+    }
+
+    private void execute(Runnable task) {
+        tasks.add(task);
+        self.after(0, this::beginStep);
     }
 
     @Override
@@ -304,14 +305,17 @@ class WorkerShell implements Life.Program, TransferHost {
         if (stepping) {
             return;
         }
+        boolean some = !submitted.isEmpty() || !tasks.isEmpty();
         while (!submitted.isEmpty()) {
             core.submit(submitted.remove(), self.nanos());
         }
         while (!tasks.isEmpty()) {
             tasks.remove().run();
         }
-        if (core.isIdle()) {
+        if (some) {
             core.flushShared();
+        }
+        if (core.isIdle()) {
             return;
         }
         if (core.waitsForPulls()) {
@@ -379,8 +383,8 @@ class WorkerShell implements Life.Program, TransferHost {
 
         @Override
         public void tellAnewIfLost() {
-            if (blocks.isLost()) {
-                self.after(0, core::flushShared);
+            if (blocks.hasMore()) {
+                execute(core::flushShared);
             }
         }
     }

@@ -18,12 +18,15 @@ import dev.kvasir.router.OutputEvent;
 import dev.kvasir.router.Session;
 import dev.kvasir.router.Session.Action;
 import dev.kvasir.worker.StreamSettings;
+import dev.kvasir.worker.engine.Puller;
 import dev.kvasir.worker.runner.Step;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.BiFunction;
 import org.junit.jupiter.api.Test;
@@ -166,6 +169,73 @@ class PlantedBugsSimulation {
             }
         }));
         assertThat(failure.promise()).contains("P5");
+    }
+
+    /** A slot of host memory goes to another block while whoever wrote into it is not done. */
+    @Test
+    void aWriterThatTheTransferDidNotWaitForIsFound() {
+        var failure = found(workers((world, life) -> new WorkerShell(world, life) {
+            @Override
+            Puller puller() {
+                var usual = super.puller();
+                return (need, sources) -> {
+                    var pull = usual.begin(need, sources);
+                    var slot =
+                            pull == null ? null : Objects.requireNonNull(tier()).reserve();
+                    if (slot != null) {
+                        var bytes = slot.bytes();
+                        slot.abandon();
+                        life.after(30 * Timeline.MILLI, () -> bytes.fill((byte) 7));
+                    }
+                    return pull;
+                };
+            }
+        }));
+        assertThat(failure.promise()).contains("P3");
+    }
+
+    @Test
+    void aPulledBlockThatIsAttachedTwiceIsFound() {
+        var failure = found(workers((world, life) -> new WorkerShell(world, life) {
+            @Override
+            KvMemory memory(Geometry geometry) {
+                return new KvMemory(geometry.blocks(), geometry.blockSize(), this::root) {
+                    private int last = -1;
+
+                    @Override
+                    public void writeBlock(int block, MemorySegment from) {
+                        super.writeBlock(block, from);
+                        if (last >= 0) {
+                            super.writeBlock(last, from);
+                        }
+                        last = block;
+                    }
+                };
+            }
+        }));
+        assertThat(failure.promise()).containsAnyOf("P1", "P3");
+    }
+
+    /** Whatever comes is taken for what was asked for. */
+    @Test
+    void blocksThatAreAttachedUnverifiedAreFound() {
+        var failure = found(workers((world, life) -> new WorkerShell(world, life) {
+            @Override
+            KvMemory memory(Geometry geometry) {
+                return new KvMemory(geometry.blocks(), geometry.blockSize(), this::root) {
+                    private int attached;
+
+                    @Override
+                    public void writeBlock(int block, MemorySegment from) {
+                        super.writeBlock(block, from);
+                        if (++attached % 5 == 0) {
+                            block(block)[0] ^= 1;
+                        }
+                    }
+                };
+            }
+        }));
+        assertThat(failure.promise()).containsAnyOf("P1", "P3");
     }
 
     @Test

@@ -158,6 +158,7 @@ public final class EngineCore {
         var now = ahead == null ? begin(nowNanos) : ahead;
         if (now == null) {
             prefillSpeed.paused();
+            flushShared(); // What came back for those that wait, or have gone.
             return;
         }
         var next = now.equals(first) ? second : first;

@@ -285,9 +285,12 @@ public final class SharedBlocks implements BlockListener {
         return feed.poll();
     }
 
-    /** News were dropped: the engine's thread has to {@link #flush} once more. Any thread. */
-    public boolean isLost() {
-        return feed.isLost() || hostNewsLost.get();
+    /**
+     * Whether the engine's thread has to {@link #flush} once more: news were dropped, or others have changed what is in host
+     * memory while the engine had nothing to do. Any thread.
+     */
+    public boolean hasMore() {
+        return feed.isLost() || hostNewsLost.get() || !hostNews.isEmpty();
     }
 
     /** Copies in host memory; any thread. */

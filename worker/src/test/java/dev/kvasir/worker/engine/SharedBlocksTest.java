@@ -210,19 +210,71 @@ class SharedBlocksTest {
         }
     }
 
+    @Test
+    void whatCameBackForARequestThatWasGivenUpIsTold() {
+        var shared = shared(1, BLOCK_SIZE * Integer.BYTES);
+        var core = core(shared, Puller.NONE);
+        for (int number = 1; number < 4; number++) {
+            cachedTokens(core, number);
+        }
+        Set<BlockHash> device = new HashSet<>();
+        Set<BlockHash> host = new HashSet<>();
+        read(shared, core, device, host);
+        var request = new GenerationRequest(
+                new RequestId("fickle"), "stand-in", prompt(1), SamplingParameters.greedy(3), "", 0);
+        var fickle = new ActiveRequest(request, ActiveRequest.NO_DEADLINE, new RecordingSink());
+        long before = shared.restored();
+        core.submit(fickle, 0);
+        core.step(0);
+        assertThat(shared.restored()).isGreaterThan(before);
+        fickle.cancel();
+        core.step(0);
+        assertThat(core.isIdle()).isTrue();
+        readTold(shared, device, host);
+        assertThat(device).hasSize(core.cache().size());
+        assertThat(host).hasSize(tier.size());
+    }
+
+    @Test
+    void aCopyThatAReaderFoundDamagedIsToldOfWhenThePublisherAsks() {
+        var shared = shared(1, Long.MAX_VALUE);
+        var core = core(shared, Puller.NONE);
+        Set<BlockHash> device = new HashSet<>();
+        Set<BlockHash> host = new HashSet<>();
+        for (int number = 1; number < 4; number++) {
+            cachedTokens(core, number);
+        }
+        read(shared, core, device, host);
+        var reservation = Objects.requireNonNull(tier.reserve());
+        reservation.publish(new StoredBlock(new BlockHash(1, 2), new BlockHash(1, 2), null, 0, 12345));
+        read(shared, core, device, host);
+        assertThat(host).contains(new BlockHash(1, 2));
+        try (var pin = Objects.requireNonNull(tier.pin(new BlockHash(1, 2)))) {
+            assertThat(pin.verify()).isFalse();
+        }
+        assertThat(shared.hasMore()).isTrue();
+        read(shared, core, device, host);
+        assertThat(host).doesNotContain(new BlockHash(1, 2)).hasSize(tier.size());
+        assertThat(shared.hasMore()).isFalse();
+    }
+
     private static void read(SharedBlocks shared, EngineCore core, Set<BlockHash> device, Set<BlockHash> host) {
         do {
             core.flushShared();
-            var batch = shared.poll();
-            while (batch != null) {
-                if (batch.anew()) {
-                    device.clear();
-                    host.clear();
-                }
-                batch.news().forEach(news -> note(news, news.tier() == Tier.DEVICE ? device : host));
-                batch = shared.poll();
+            readTold(shared, device, host);
+        } while (shared.hasMore());
+    }
+
+    private static void readTold(SharedBlocks shared, Set<BlockHash> device, Set<BlockHash> host) {
+        var batch = shared.poll();
+        while (batch != null) {
+            if (batch.anew()) {
+                device.clear();
+                host.clear();
             }
-        } while (shared.isLost());
+            batch.news().forEach(news -> note(news, news.tier() == Tier.DEVICE ? device : host));
+            batch = shared.poll();
+        }
     }
 
     private static void note(BlockNews news, Set<BlockHash> held) {
