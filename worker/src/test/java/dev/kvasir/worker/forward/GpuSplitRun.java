@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
@@ -39,7 +40,10 @@ final class GpuSplitRun {
 
     private GpuSplitRun() {}
 
-    /** Arguments: the number of GPUs, 2 where it is not given. Exit status 1 where something is out of tolerance. */
+    /**
+     * Arguments: the number of GPUs, 2 where it is not given; ways of exchange, all where none is given. Exit status 1 where
+     * something is out of tolerance.
+     */
     public static void main(String[] arguments) throws IOException {
         int count = arguments.length > 0 ? Integer.parseInt(arguments[0]) : 2;
         var gpus = new ArrayList<GpuInfo>();
@@ -51,7 +55,10 @@ final class GpuSplitRun {
             System.exit(2);
         }
         int failures = 0;
-        for (var way : List.of(ExchangeWay.NCCL, ExchangeWay.PEER, ExchangeWay.AUTO)) {
+        var ways = arguments.length > 1
+                ? Arrays.stream(arguments).skip(1).map(ExchangeWay::valueOf).toList()
+                : List.of(ExchangeWay.values());
+        for (var way : ways) {
             for (var golden : GoldenCase.all()) {
                 failures += golden(golden, way, gpus);
             }
