@@ -79,9 +79,9 @@ public final class Nccl {
         var setenv = linker.defaultLookup().find("setenv");
         try (var arena = Arena.ofConfined()) {
             if (setenv.isPresent()) {
-                int code = (int) linker.downcallHandle(
-                                setenv.get(), FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_INT))
-                        .invokeExact(arena.allocateFrom("NCCL_NVLS_ENABLE"), arena.allocateFrom("0"), 0);
+                int code = (int)
+                        linker.downcallHandle(setenv.get(), FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_INT))
+                                .invokeExact(arena.allocateFrom("NCCL_NVLS_ENABLE"), arena.allocateFrom("0"), 0);
                 if (code != 0) {
                     throw new IllegalStateException("setenv of NCCL_NVLS_ENABLE failed");
                 }
