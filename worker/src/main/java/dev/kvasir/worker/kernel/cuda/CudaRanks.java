@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * the other GPUs, so that one thread could not serve two.
  */
 public final class CudaRanks implements Ranks {
-    /** Longest sum that is made by reading each other's memory where NCCL is there too. */
+    /** Longest sum of more than two ranks that is made by reading each other's memory where NCCL is there too. */
     private static final long PEER_BYTES_MAX = 512 << 10;
 
     /** Longer than a step that generates takes. */
@@ -116,7 +116,7 @@ public final class CudaRanks implements Ranks {
                     count(),
                     nccl == null ? null : communicators.get(rank),
                     near ? new PeerSum(own, table, rank) : null,
-                    alike ? Long.MAX_VALUE : PEER_BYTES_MAX);
+                    alike || count() == 2 ? Long.MAX_VALUE : PEER_BYTES_MAX);
         });
         owned = true;
         exchanges.addAll(List.of(made));
