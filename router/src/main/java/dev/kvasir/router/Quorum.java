@@ -9,17 +9,18 @@ import java.util.List;
  * with the lowest address, as the split brain resolver decides it later and for good. A minority takes nothing new once it has
  * been one for a while, so that what the others do in its place is not done twice. Time comes from outside.
  */
-final class Quorum {
+public final class Quorum {
     private final long graceNanos;
     private boolean minority;
     private long sinceNanos;
 
-    Quorum(long graceNanos) {
+    /** @param graceNanos how long a minority goes on */
+    public Quorum(long graceNanos) {
         this.graceNanos = graceNanos;
     }
 
     /** Why nothing new is to be taken now; empty where all is well. */
-    String refusal(List<MemberStatus> members, long nowNanos) {
+    public String refusal(List<MemberStatus> members, long nowNanos) {
         var counted = members.stream().filter(Quorum::counts).toList();
         long reachable = counted.stream().filter(Quorum::isReachable).count();
         if (isMajority(counted, reachable)) {

@@ -21,8 +21,9 @@ import org.jspecify.annotations.Nullable;
  * P5 and the index's own promise, never silently wrong:
  *
  * <pre>
- * a shard     has one home at a time, among members that count each other
- * a shard     forgets the blocks of a holder's earlier life within the length of a lease
+ * a shard     has one home at a time, among members that nobody has removed
+ * a shard     forgets the blocks of a holder's earlier life within the length of a lease; a copy of it, where the way
+ *             there is good, two seconds later
  * a copy      that calls itself exact is what its shard had at that number
  * at rest     every copy is what its shard knows, and that is what each holder has
  * </pre>
@@ -35,6 +36,9 @@ final class IndexTellsTheTruth implements Invariant {
 
     /** Of a dead holder in a shard: lease, look, and what was on its way. */
     private static final long FORGOTTEN_WITHIN = KvStoreShell.LEASE + KvStoreShell.TICK + Timeline.SECOND;
+
+    /** In a copy: its shard's time, and until it has asked and heard. */
+    private static final long COPY_FORGETS_WITHIN = FORGOTTEN_WITHIN + 2 * Timeline.SECOND;
 
     private final Map<Checked, Long> checked = new HashMap<>();
 
@@ -52,6 +56,45 @@ final class IndexTellsTheTruth implements Invariant {
         }
         for (var router : world.programs(RouterShell.class)) {
             checkExact(world, router);
+            if (router.self().isRunning() && router.self().unchangedNanos() > COPY_FORGETS_WITHIN) {
+                checkCopyForgets(world, router);
+            }
+        }
+    }
+
+    @Override
+    public void updated(World world, RouterShell router, String shard) {
+        for (var copy : router.index().copies()) {
+            var replica = copy.shard(shard);
+            var hosted = replica == null ? null : hosted(world, shard, replica.life());
+            if (replica != null && hosted != null) {
+                checkExact(router, shard, replica, hosted);
+            }
+        }
+    }
+
+    /** Where the way to the shard was good for long enough. */
+    private static void checkCopyForgets(World world, RouterShell router) {
+        long since = world.timeline().now() - COPY_FORGETS_WITHIN;
+        if (!world.network().isGoodSince(since)) {
+            return;
+        }
+        for (var copy : router.index().copies()) {
+            for (var name : copy.shards()) {
+                var home = world.sharding().home(name);
+                if (home == null
+                        || !home.isRunning()
+                        || home.unchangedNanos() <= COPY_FORGETS_WITHIN
+                        || !world.sharding().isSettledSince(name, since)) {
+                    continue;
+                }
+                for (var holder : Objects.requireNonNull(copy.shard(name)).holders()) {
+                    var life = life(world, holder);
+                    boolean known = life != null && (!life.isDead() || life.unchangedNanos() <= COPY_FORGETS_WITHIN);
+                    Violation.unless(
+                            known, FORGETS, () -> "%s still knows %s in shard %s".formatted(router, holder, name));
+                }
+            }
         }
     }
 
@@ -59,15 +102,9 @@ final class IndexTellsTheTruth implements Invariant {
         var homes = world.programs(KvStoreShell.class).stream()
                 .filter(store -> store.self().isRunning() && store.shard(name) != null)
                 .map(KvStoreShell::self)
+                .filter(store -> world.membership().isCountedByAll(store))
                 .toList();
-        for (var one : homes) {
-            for (var other : homes) {
-                boolean friends = one != other
-                        && world.membership().others(one).contains(other)
-                        && world.membership().others(other).contains(one);
-                Violation.unless(!friends, ONE_HOME, () -> "%s is at %s and at %s".formatted(name, one, other));
-            }
-        }
+        Violation.unless(homes.size() <= 1, ONE_HOME, () -> name + " is at " + homes);
     }
 
     private static void checkForgets(World world, KvStoreShell store) {

@@ -7,6 +7,9 @@ import java.util.Set;
 
 /** A promise that is checked while the world turns; throws {@link Violation} when it is broken. */
 interface Invariant {
+    /** A router's copy of a shard has heard from it. */
+    default void updated(World world, RouterShell router, String shard) {}
+
     /** Twice a second. */
     default void now(World world) {}
 

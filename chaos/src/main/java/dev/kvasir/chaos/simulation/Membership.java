@@ -1,5 +1,6 @@
 package dev.kvasir.chaos.simulation;
 
+import dev.kvasir.router.Members;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -111,6 +112,31 @@ final class Membership {
     Set<Life> others(Life life) {
         var view = views.get(life);
         return view == null ? Set.of() : view.heard.keySet();
+    }
+
+    /** Whether no member has removed it. */
+    boolean isCountedByAll(Life life) {
+        for (var other : views.entrySet()) {
+            if (other.getKey() != life && !other.getValue().heard.containsKey(life)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** All members as one of them sees them. */
+    List<Members.MemberStatus> statuses(Life life) {
+        var view = views.get(life);
+        if (view == null) {
+            return List.of();
+        }
+        var statuses = new ArrayList<Members.MemberStatus>();
+        statuses.add(new Members.MemberStatus(life.name(), life.incarnation(), Set.of(), "Up"));
+        for (var other : view.heard.keySet()) {
+            var status = view.unreachable.contains(other) ? Members.UNREACHABLE : "Up";
+            statuses.add(new Members.MemberStatus(other.name(), other.incarnation(), Set.of(), status));
+        }
+        return statuses;
     }
 
     private boolean hears(Life here, Life other) {

@@ -34,6 +34,7 @@ final class Network {
     private final Map<Link, Long> lastArrival = new HashMap<>();
     private final Map<Link, List<Held>> held = new HashMap<>();
     private Quality usual = Quality.GOOD;
+    private long changedNanos;
 
     Network(Timeline timeline, RandomGenerator random, Trace trace) {
         this.timeline = timeline;
@@ -41,7 +42,13 @@ final class Network {
         this.trace = trace;
     }
 
+    /** Whether all links are whole and good, and have been for so long. */
+    boolean isGoodSince(long nanos) {
+        return cuts.isEmpty() && usual.equals(Quality.GOOD) && changedNanos <= nanos;
+    }
+
     void usually(Quality quality) {
+        changedNanos = timeline.now();
         usual = quality;
     }
 
@@ -55,6 +62,7 @@ final class Network {
 
     /** Cuts may overlap; a link is whole when each has been mended. */
     void cut(String from, String to, boolean losesMessages) {
+        changedNanos = timeline.now();
         var link = new Link(from, to);
         cuts.merge(link, 1, Integer::sum);
         if (losesMessages) {
@@ -63,6 +71,7 @@ final class Network {
     }
 
     void mend(String from, String to) {
+        changedNanos = timeline.now();
         var link = new Link(from, to);
         if (cuts.merge(link, -1, Integer::sum) > 0) {
             return;

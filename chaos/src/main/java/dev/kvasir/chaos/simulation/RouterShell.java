@@ -19,6 +19,7 @@ import dev.kvasir.router.Findings;
 import dev.kvasir.router.IndexFollower;
 import dev.kvasir.router.OutputEvent;
 import dev.kvasir.router.Oversight;
+import dev.kvasir.router.Quorum;
 import dev.kvasir.router.Session;
 import dev.kvasir.router.Session.Action;
 import dev.kvasir.router.Takeover;
@@ -44,6 +45,7 @@ import org.apache.pekko.actor.typed.ActorRef;
  */
 class RouterShell implements Life.Program {
     private static final long LEASE = World.LEASE;
+    private static final long MINORITY_NANOS = 3 * Timeline.SECOND;
     private static final long FIND_NANOS = Timeline.SECOND;
 
     /** A request, its client, and the worker that it was last given to. */
@@ -72,6 +74,8 @@ class RouterShell implements Life.Program {
     private final Workers<Life> workers;
     private final Oversight<Life, RequestId> oversight;
     private final Dispatch dispatch;
+    private final Quorum quorum = new Quorum(MINORITY_NANOS);
+    private String isolation = "";
     private final Map<RequestId, Stream> streams = new LinkedHashMap<>();
     private final Map<Life, Ref<WorkerProtocol.LoadReport>> loads = new HashMap<>();
     private final Set<Life> listed = new LinkedHashSet<>();
@@ -119,6 +123,7 @@ class RouterShell implements Life.Program {
 
     void updated(Update update) {
         index.updated(update, updates, self.nanos());
+        world.updated(this, update.shard());
     }
 
     private void describe(Life worker) {
@@ -192,6 +197,7 @@ class RouterShell implements Life.Program {
 
     private void lookAround() {
         apply(oversight.look(self.nanos()));
+        isolation = quorum.refusal(world.membership().statuses(self), self.nanos());
     }
 
     private void apply(List<Oversight.Action<Life, RequestId>> actions) {
@@ -225,6 +231,10 @@ class RouterShell implements Life.Program {
     @Override
     public void receive(Life from, Object message) {
         switch ((Message) message) {
+            case Message.Open(var job)
+            when !isolation.isEmpty() -> say(from, job.id(), failure(FailureKind.UNAVAILABLE, isolation));
+            case Message.Resume(var job, var received)
+            when !isolation.isEmpty() -> say(from, job.id(), failure(FailureKind.UNAVAILABLE, isolation));
             case Message.Open(var job) -> {
                 var session = Session.begin(job.request(), World.BOUNDS);
                 apply(open(from, job, session), session.start());
@@ -426,7 +436,7 @@ class RouterShell implements Life.Program {
 
     /** Whether a load balancer would send it clients. */
     boolean ready() {
-        return workers.listed().stream().anyMatch(worker -> workers.id(worker) != null);
+        return isolation.isEmpty() && workers.listed().stream().anyMatch(worker -> workers.id(worker) != null);
     }
 
     int streams() {

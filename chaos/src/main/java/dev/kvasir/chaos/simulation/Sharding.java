@@ -21,6 +21,7 @@ final class Sharding {
 
     private final World world;
     private final Map<String, Life> homes = new HashMap<>();
+    private final Map<String, Long> since = new HashMap<>();
     private final Map<String, Life> leaving = new HashMap<>();
     private final Map<Life, Map<String, Life>> remembered = new HashMap<>();
 
@@ -98,6 +99,7 @@ final class Sharding {
 
     private void put(String shard, Life home) {
         homes.put(shard, home);
+        since.put(shard, world.timeline().now());
         world.trace().note(home.name(), () -> home + " is the home of shard " + shard);
     }
 
@@ -137,6 +139,11 @@ final class Sharding {
     @Nullable
     Life home(String shard) {
         return homes.get(shard);
+    }
+
+    /** Whether a shard is, and has been for so long, where it was put. */
+    boolean isSettledSince(String shard, long nanos) {
+        return !leaving.containsKey(shard) && since.getOrDefault(shard, Long.MAX_VALUE) <= nanos;
     }
 
     /** Moves a shard from where it is to {@code target}, as rebalancing does: the old one stops before the new one begins. */

@@ -225,6 +225,12 @@ final class World {
         }
     }
 
+    void updated(RouterShell router, String shard) {
+        for (var invariant : invariants) {
+            invariant.updated(this, router, shard);
+        }
+    }
+
     void engineStepped(Life life, WorkerShell worker) {
         for (var invariant : invariants) {
             invariant.engineStepped(life, worker);
