@@ -42,7 +42,7 @@ final class ModelFlags {
     @Option(names = "--max-num-batched-tokens", paramLabel = "N", description = "Most tokens computed in one step.")
     private @Nullable String batchedTokensMax;
 
-    @Option(names = "--kv-cache-dtype", paramLabel = "TYPE", description = "auto, f32, f16 or bf16.")
+    @Option(names = "--kv-cache-dtype", paramLabel = "TYPE", description = "auto, f32, f16, bf16 or fp8.")
     private @Nullable String kvCacheType;
 
     @Option(names = "--dtype", paramLabel = "TYPE", description = "What a GPU computes in: auto, f32, f16 or bf16.")

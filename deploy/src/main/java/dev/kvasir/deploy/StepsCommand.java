@@ -3,8 +3,10 @@ package dev.kvasir.deploy;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.worker.doctor.StepTimes;
+import dev.kvasir.worker.kernel.KvFormat;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -14,6 +16,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code kvasir steps}: times single steps on the GPU, without a server around them. */
@@ -44,6 +47,14 @@ final class StepsCommand implements Callable<Integer> {
     @Option(names = "--prompts", split = ",", defaultValue = "4096", description = "Lengths of prompts.")
     private List<Integer> prompts = List.of();
 
+    @Option(
+            names = "--kv-cache-dtypes",
+            split = ",",
+            paramLabel = "TYPE",
+            description = "How keys and values are stored, one after the other: f32, f16, bf16, fp8.",
+            defaultValue = "bf16")
+    private List<String> kvTypes = List.of();
+
     @Option(names = "--repeats", defaultValue = "50", description = "Steps of each kind; the median counts.")
     private int repeats;
 
@@ -58,16 +69,17 @@ final class StepsCommand implements Callable<Integer> {
         var given = new LinkedHashMap<>(modelFlags.given());
         var config = KvasirConfig.load(modelFlags.configFile(), System.getenv(), given);
         var model = ModelFolder.open(config.model()).config();
-        var plan = new StepTimes.Plan(batches, context, prompts, repeats, !issued);
+        var plan = new StepTimes.Plan(batches, context, prompts, repeats, !issued, formats());
         var times =
                 StepTimes.measure(model, plan, config.worker().tensorParallelSize(), WorkerMember.cudaOptions(config));
         var out = spec.commandLine().getOut();
-        out.println("step      sequences    rows  context  step ms  device ms    tokens/s");
+        out.println("step     KV    sequences    rows  context  step ms  device ms    tokens/s");
         for (var time : times) {
             out.println(String.format(
                     Locale.ROOT,
-                    "%-8s %10d %7d %8d %8.3f %10.3f %11.0f",
+                    "%-8s %-4s %10d %7d %8d %8.3f %10.3f %11.0f",
                     time.name(),
+                    time.kv(),
                     time.sequences(),
                     time.rows(),
                     time.context(),
@@ -80,5 +92,20 @@ final class StepsCommand implements Callable<Integer> {
             new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(json.toFile(), times);
         }
         return Kvasir.SUCCESS;
+    }
+
+    private List<KvFormat> formats() {
+        return kvTypes.stream().map(this::format).toList();
+    }
+
+    private KvFormat format(String name) {
+        return Arrays.stream(KvFormat.values())
+                .filter(format -> format.name().equalsIgnoreCase(name))
+                .findFirst()
+                .orElseThrow(() -> new ParameterException(
+                        spec.commandLine(),
+                        "--kv-cache-dtypes has %s but must have some of %s"
+                                .formatted(
+                                        name, Arrays.toString(KvFormat.values()).toLowerCase(Locale.ROOT))));
     }
 }

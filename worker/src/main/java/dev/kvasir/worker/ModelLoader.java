@@ -18,6 +18,7 @@ import dev.kvasir.worker.forward.Shard;
 import dev.kvasir.worker.forward.StoredWeights;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KernelsFactory;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.Ranks;
 import dev.kvasir.worker.kernel.StepLimits;
@@ -101,12 +102,12 @@ record ModelLoader(
         var type = dummyOnDevice()
                 ? DUMMY_TYPE
                 : weights.find(WeightRole.EMBEDDING).map(Tensor::dtype).orElseThrow();
-        var kvType = config.kvType().dtype().orElse(type);
+        var kvFormat = config.kvType().format(type);
         var computeType = config.computeType().or(type);
         int rankCount = kernelsFactory.rankCount();
         Shard.requireDivisible(model, rankCount);
         // The first rank has at least as much as any other.
-        var memory = ModelMemory.of(model, new Shard(0, rankCount), decoderLimits, config.blockSize(), kvType);
+        var memory = ModelMemory.of(model, new Shard(0, rankCount), decoderLimits, config.blockSize(), kvFormat);
         var stepLimits = new StepLimits(
                 config.batchedTokensMax(), config.sequencesMax(), Math.ceilDiv(servedLength, config.blockSize()));
 
@@ -130,12 +131,12 @@ record ModelLoader(
             int blocks = free.isPresent()
                     ? KvSizing.deviceBlocks(config, memory.bytesPerBlock(), servedLength, free.getAsLong())
                     : blocksOnHost;
-            var runner = runner(ranks, decoders, blocks, kvType, weights);
+            var runner = runner(ranks, decoders, blocks, kvFormat, weights);
             runner.prepare(preparation);
             var fingerprint = folder.fingerprint(weights, servedLength).hex();
             return new LoadedModel(
-                    description(blocks, servedLength, fingerprint, kvType, ranks.describe()),
-                    settings(limits, servedLength, fingerprint, kvType),
+                    description(blocks, servedLength, fingerprint, kvFormat, ranks.describe()),
+                    settings(limits, servedLength, fingerprint, kvFormat),
                     runner);
         } catch (RuntimeException e) {
             ranks.close();
@@ -143,14 +144,14 @@ record ModelLoader(
         }
     }
 
-    private DecoderRunner runner(Ranks ranks, Decoder[] decoders, int blocks, DType kvType, ModelWeights weights) {
+    private DecoderRunner runner(Ranks ranks, Decoder[] decoders, int blocks, KvFormat kvFormat, ModelWeights weights) {
         var all = new DecoderRank[decoders.length];
         ranks.each(rank -> {
             var kernels = ranks.kernels(rank);
-            var kv = kernels.allocateKv(decoders[rank].layout(config.blockSize(), kvType), blocks);
+            var kv = kernels.allocateKv(decoders[rank].layout(config.blockSize(), kvFormat), blocks);
             all[rank] = new DecoderRank(kernels, decoders[rank], kv, config.batchedTokensMax(), config.sequencesMax());
         });
-        var layout = ModelMemory.layout(folder.config(), config.blockSize(), kvType);
+        var layout = ModelMemory.layout(folder.config(), config.blockSize(), kvFormat);
         return new DecoderRunner(ranks, List.of(all), layout, () -> {
             ranks.close();
             weights.close();
@@ -214,12 +215,12 @@ record ModelLoader(
         return left;
     }
 
-    private EngineSettings settings(SchedulerLimits limits, int servedLength, String fingerprint, DType kvType) {
+    private EngineSettings settings(SchedulerLimits limits, int servedLength, String fingerprint, KvFormat kvFormat) {
         return new EngineSettings(
                 servedName,
                 incarnation,
                 fingerprint,
-                name(kvType),
+                name(kvFormat),
                 servedLength,
                 limits,
                 config.waitingMax(),
@@ -232,12 +233,12 @@ record ModelLoader(
     }
 
     /** One name for all: block hashes of workers and routers must be the same. */
-    private static String name(DType kvType) {
-        return kvType.name().toLowerCase(Locale.ROOT);
+    private static String name(KvFormat kvFormat) {
+        return kvFormat.name().toLowerCase(Locale.ROOT);
     }
 
     private WorkerProtocol.Description description(
-            int blocks, int servedLength, String fingerprint, DType kvType, String device) {
+            int blocks, int servedLength, String fingerprint, KvFormat kvFormat, String device) {
         return new WorkerProtocol.Description(
                 WorkerProtocol.VERSION,
                 address,
@@ -250,7 +251,7 @@ record ModelLoader(
                 servedLength,
                 folder.config().vocabSize(),
                 WeightShapes.parameterCount(folder.config()),
-                name(kvType),
+                name(kvFormat),
                 device);
     }
 }

@@ -3,13 +3,13 @@ package dev.kvasir.worker;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.cuda.ExchangeWay;
 import dev.kvasir.worker.schedule.FairnessSettings;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * Settings of a worker, section {@code kvasir.worker}. Keys have vLLM's names where the meaning is the same.
@@ -56,16 +56,23 @@ public record WorkerConfig(
         ExchangeWay exchangeWay,
         FairnessSettings fairness) {
 
-    /** Stored type of keys and values; AUTO is that of the model's weights. */
+    /** How keys and values are stored; AUTO is as the model's weights are. FP8 is also known as fp8_e4m3. */
     public enum KvType {
         AUTO,
         F32,
         F16,
-        BF16;
+        BF16,
+        FP8,
+        FP8_E4M3;
 
-        /** Empty for AUTO. */
-        Optional<DType> dtype() {
-            return this == AUTO ? Optional.empty() : Optional.of(DType.valueOf(name()));
+        KvFormat format(DType ofWeights) {
+            return switch (this) {
+                case AUTO -> KvFormat.of(ofWeights);
+                case F32 -> KvFormat.F32;
+                case F16 -> KvFormat.F16;
+                case BF16 -> KvFormat.BF16;
+                case FP8, FP8_E4M3 -> KvFormat.FP8;
+            };
         }
     }
 

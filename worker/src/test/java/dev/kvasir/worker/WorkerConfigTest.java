@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.typesafe.config.ConfigFactory;
 import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.cuda.ExchangeWay;
 import dev.kvasir.worker.schedule.FairnessSettings;
 import java.time.Duration;
@@ -96,8 +97,11 @@ class WorkerConfigTest {
                         2,
                         ExchangeWay.PEER,
                         new FairnessSettings(3, 4, 5, 6)));
-        assertThat(WorkerConfig.KvType.BF16.dtype()).contains(DType.BF16);
-        assertThat(WorkerConfig.KvType.AUTO.dtype()).isEmpty();
+        assertThat(WorkerConfig.KvType.BF16.format(DType.F32)).isEqualTo(KvFormat.BF16);
+        assertThat(WorkerConfig.KvType.AUTO.format(DType.F16)).isEqualTo(KvFormat.F16);
+        assertThat(parse("kv-cache-dtype = fp8_e4m3").kvType().format(DType.BF16))
+                .isEqualTo(KvFormat.FP8)
+                .isEqualTo(parse("kv-cache-dtype = fp8").kvType().format(DType.BF16));
     }
 
     @ParameterizedTest
@@ -112,7 +116,7 @@ class WorkerConfigTest {
                 "max-num-batched-tokens = 8 | kvasir.worker.max-num-batched-tokens is 8 but must be in [max-num-seqs (64), 65536]",
                 "max-waiting-requests = -1 | kvasir.worker.max-waiting-requests is -1 but must be in [0, 65536]",
                 "priority-aging = -1 s | kvasir.worker.priority-aging is PT-1S but must be between 0 and 24 hours",
-                "kv-cache-dtype = fp8 | kvasir.worker.kv-cache-dtype is fp8 but must be one of [auto, f32, f16, bf16]",
+                "kv-cache-dtype = fp4 | kvasir.worker.kv-cache-dtype is fp4 but must be one of [auto, f32, f16, bf16, fp8, fp8_e4m3]",
                 "dtype = int8 | kvasir.worker.dtype is int8 but must be one of [auto, f32, f16, bf16]",
                 "deterministic = maybe | kvasir.worker.deterministic is maybe but must be one of [auto, true, false]",
                 "device = tpu | kvasir.worker.device is tpu but must be one of [auto, cpu, cuda]",

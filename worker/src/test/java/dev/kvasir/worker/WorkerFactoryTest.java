@@ -185,4 +185,12 @@ class WorkerFactoryTest {
         real.runner().close();
         dummy.runner().close();
     }
+
+    @Test
+    void scaledKeysAndValuesHaveANameOfTheirOwn() {
+        var scaled = loader("kv-cache-dtype = fp8_e4m3", 1L << 32).call();
+        assertThat(scaled.description().kvCacheDtype()).isEqualTo("fp8");
+        assertThat(scaled.settings().kvDtype()).isEqualTo("fp8");
+        scaled.runner().close();
+    }
 }

@@ -4,6 +4,7 @@ import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.device.Gpu;
 import dev.kvasir.worker.kernel.AttentionShape;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.Weight;
 import dev.kvasir.worker.kernel.cuda.CudaKernels;
@@ -16,6 +17,7 @@ import java.util.Locale;
 final class GpuRates {
     private static final int REPEATS = 20;
     private static final double GIGA = 1e9;
+    private static final int BLOCK_SIZE = 16;
 
     private final CudaKernels kernels;
     private final Gpu gpu;
@@ -59,9 +61,19 @@ final class GpuRates {
                     copy,
                     "copy"));
         }
-        rates.add(new Rate("KV read by decoding, 64 x 4096 tokens", decodeBandwidth(64, 4096), "GB/s", copy, "copy"));
-        rates.add(new Rate(
-                "attention over a prompt of 4096", prefillRate(4096), "TFLOP/s", product, "the largest product"));
+        for (var format : List.of(KvFormat.BF16, KvFormat.FP8)) {
+            for (int[] size : new int[][] {{64, 4096}, {4, 16_384}}) {
+                decoding(size[0], size[1], format, copy);
+            }
+        }
+        for (var format : List.of(KvFormat.BF16, KvFormat.FP8)) {
+            rates.add(new Rate(
+                    "attention over a prompt of 4096, KV of " + format,
+                    prefillRate(4096, format),
+                    "TFLOP/s",
+                    product,
+                    "the largest product"));
+        }
         return rates;
     }
 
@@ -132,21 +144,28 @@ final class GpuRates {
         return values;
     }
 
-    private double decodeBandwidth(int sequences, int context) {
-        var batch = new Batch(sequences, sequences);
-        return 2.0 * 8 * 128 * 2 * sequences * context / attention(batch, sequences, context, context - 1) / GIGA;
+    private void decoding(int sequences, int context, KvFormat format, double copy) {
+        double time = attention(new Batch(sequences, sequences), sequences, context, context - 1, format);
+        var name = "%d x %d tokens, KV of %s".formatted(sequences, context, format);
+        double bytes = (double) layout(format).bytesPerLayerBlock() / BLOCK_SIZE * sequences * context;
+        rates.add(new Rate("decode attention, " + name, time * 1e6, "us", 0, ""));
+        rates.add(new Rate("KV read by it", bytes / time / GIGA, "GB/s", copy, "copy"));
     }
 
-    private double prefillRate(int context) {
+    private static KvLayout layout(KvFormat format) {
+        return new KvLayout(1, 8, 128, 128, BLOCK_SIZE, format);
+    }
+
+    private double prefillRate(int context, KvFormat format) {
         var batch = new Batch(context, 1);
         // Half of all pairs of a query and a key are in the past.
-        return 2.0 * 2 * 32 * 128 * context * (double) context / 2 / attention(batch, 1, context, 0) / 1e12;
+        return 2.0 * 2 * 32 * 128 * context * (double) context / 2 / attention(batch, 1, context, 0, format) / 1e12;
     }
 
     /** Of the geometry of Llama 3.1 8B: 32 query heads, 8 KV heads of 128. */
-    private double attention(Batch batch, int sequences, int context, int from) {
-        int blocks = Math.ceilDiv(context, 16);
-        var kv = kernels.allocateKv(new KvLayout(1, 8, 128, 128, 16, DType.BF16), blocks * sequences);
+    private double attention(Batch batch, int sequences, int context, int from, KvFormat format) {
+        int blocks = Math.ceilDiv(context, BLOCK_SIZE);
+        var kv = kernels.allocateKv(layout(format), blocks * sequences);
         kernels.fill(kv, 9);
         for (int s = 0; s < sequences; s++) {
             var table = new int[blocks];

@@ -13,6 +13,7 @@ import dev.kvasir.worker.forward.Shard;
 import dev.kvasir.worker.kernel.Batch;
 import dev.kvasir.worker.kernel.Choices;
 import dev.kvasir.worker.kernel.Kernels;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.RankTask;
@@ -55,9 +56,17 @@ public final class StepTimes implements AutoCloseable {
      * @param batches numbers of sequences that decode together
      * @param context tokens of each of them
      * @param prompts lengths of prompts computed in one step
+     * @param formats how keys and values are stored, one after the other
      */
-    public record Plan(List<Integer> batches, int context, List<Integer> prompts, int repeats, boolean recorded) {
+    public record Plan(
+            List<Integer> batches,
+            int context,
+            List<Integer> prompts,
+            int repeats,
+            boolean recorded,
+            List<KvFormat> formats) {
         public Plan {
+            formats = List.copyOf(formats);
             batches = List.copyOf(batches);
             prompts = List.copyOf(prompts);
         }
@@ -84,6 +93,7 @@ public final class StepTimes implements AutoCloseable {
      */
     public record StepTime(
             String name,
+            KvFormat kv,
             int sequences,
             int rows,
             int context,
@@ -91,12 +101,12 @@ public final class StepTimes implements AutoCloseable {
             double deviceMillis,
             double tokensPerSecond) {}
 
-    private StepTimes(List<GpuInfo> gpus, ModelConfig config, Plan plan, CudaOptions options) {
+    private StepTimes(List<GpuInfo> gpus, ModelConfig config, Plan plan, KvFormat format, CudaOptions options) {
         blocksPerSequence = Math.ceilDiv(plan.lengthMax(), BLOCK_SIZE);
         var limits = new StepLimits(plan.rowsMax(), plan.sequencesMax(), blocksPerSequence);
         ranks = CudaRanks.open(gpus, DType.BF16, limits, options);
         parts = new Part[gpus.size()];
-        ranks.each(rank -> parts[rank] = part(rank, config, plan));
+        ranks.each(rank -> parts[rank] = part(rank, config, plan, format));
         gpu = ((CudaKernels) ranks.kernels(0)).gpu();
         start = gpu.event();
         end = gpu.event();
@@ -109,7 +119,7 @@ public final class StepTimes implements AutoCloseable {
         }
     }
 
-    private Part part(int rank, ModelConfig config, Plan plan) {
+    private Part part(int rank, ModelConfig config, Plan plan, KvFormat format) {
         var kernels = (CudaKernels) ranks.kernels(rank);
         var shard = new Shard(rank, ranks.count());
         var decoder = Decoder.loadPart(
@@ -119,7 +129,7 @@ public final class StepTimes implements AutoCloseable {
                 new RandomWeights(kernels, config, shard, DType.BF16, 1),
                 new DecoderLimits(plan.rowsMax(), plan.sequencesMax(), plan.lengthMax()));
         int blocks = Math.max(blocksPerSequence, plan.sequencesMax() * Math.ceilDiv(plan.context(), BLOCK_SIZE));
-        var kv = kernels.allocateKv(decoder.layout(BLOCK_SIZE, DType.BF16), blocks);
+        var kv = kernels.allocateKv(decoder.layout(BLOCK_SIZE, format), blocks);
         kernels.fill(kv, 2 + rank);
         var choices = kernels.allocateChoices(plan.sequencesMax());
         return new Part(kernels, decoder, kv, new Batch(plan.rowsMax(), plan.sequencesMax()), choices);
@@ -141,9 +151,13 @@ public final class StepTimes implements AutoCloseable {
             }
         }
         Shard.requireDivisible(config, gpuCount);
-        try (var times = new StepTimes(gpus, config, plan, options)) {
-            return times.all(plan);
+        var all = new ArrayList<StepTime>();
+        for (var format : plan.formats()) {
+            try (var times = new StepTimes(gpus, config, plan, format, options)) {
+                all.addAll(times.all(plan));
+            }
         }
+        return all;
     }
 
     private List<StepTime> all(Plan plan) {
@@ -201,6 +215,7 @@ public final class StepTimes implements AutoCloseable {
         double millis = wall[repeats / 2];
         return new StepTime(
                 name,
+                parts[0].kv().layout().format(),
                 batch.sequenceCount,
                 batch.rowCount,
                 batch.contextLength[0],

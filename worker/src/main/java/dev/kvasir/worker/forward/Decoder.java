@@ -1,13 +1,13 @@
 package dev.kvasir.worker.forward;
 
 import dev.kvasir.model.config.ModelConfig;
-import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.model.weights.ModelWeights;
 import dev.kvasir.worker.kernel.Batch;
 import dev.kvasir.worker.kernel.Exchange;
 import dev.kvasir.worker.kernel.Exchange.Gathering;
 import dev.kvasir.worker.kernel.Kernels;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
@@ -99,8 +99,8 @@ public final class Decoder {
     }
 
     /** What a KV block of the part of the model that is computed here holds. */
-    public KvLayout layout(int blockSize, DType dtype) {
-        return ModelMemory.layout(config, blockSize, dtype);
+    public KvLayout layout(int blockSize, KvFormat format) {
+        return ModelMemory.layout(config, blockSize, format);
     }
 
     /** Of that part; its vocabulary is the whole one. */

@@ -2,6 +2,7 @@ package dev.kvasir.worker.forward;
 
 import dev.kvasir.model.config.ModelConfig;
 import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvLayout;
 
 /**
@@ -15,19 +16,20 @@ import dev.kvasir.worker.kernel.KvLayout;
 public record ModelMemory(long parameterCount, long productParameterCount, long activationBytes, long bytesPerBlock) {
 
     /** Of a model that is not split. */
-    public static ModelMemory of(ModelConfig config, DecoderLimits limits, int blockSize, DType kvType) {
-        return of(config, Shard.WHOLE, limits, blockSize, kvType);
+    public static ModelMemory of(ModelConfig config, DecoderLimits limits, int blockSize, KvFormat format) {
+        return of(config, Shard.WHOLE, limits, blockSize, format);
     }
 
     /** Of one rank's part of a model. */
-    public static ModelMemory of(ModelConfig config, Shard shard, DecoderLimits limits, int blockSize, DType kvType) {
+    public static ModelMemory of(
+            ModelConfig config, Shard shard, DecoderLimits limits, int blockSize, KvFormat format) {
         long parameterCount = shard.parameterCount(config);
         long lookedUp = config.tied() ? 0 : (long) config.vocabSize() * config.hiddenSize();
         return new ModelMemory(
                 parameterCount,
                 parameterCount - lookedUp,
                 activationBytes(config, shard, limits),
-                layout(shard.config(config), blockSize, kvType).bytesPerBlock());
+                layout(shard.config(config), blockSize, format).bytesPerBlock());
     }
 
     /** Bytes of all weights where each is stored in one type. */
@@ -46,7 +48,7 @@ public record ModelMemory(long parameterCount, long productParameterCount, long 
     }
 
     /** What a KV block of a model, or of a rank's part of it, holds. */
-    public static KvLayout layout(ModelConfig config, int blockSize, DType dtype) {
+    public static KvLayout layout(ModelConfig config, int blockSize, KvFormat format) {
         var attention = Activations.attention(config.layers().getFirst());
         return new KvLayout(
                 config.layers().size(),
@@ -54,7 +56,7 @@ public record ModelMemory(long parameterCount, long productParameterCount, long 
                 attention.headSize(),
                 attention.headSize(),
                 blockSize,
-                dtype);
+                format);
     }
 
     private static long activationBytes(ModelConfig whole, Shard shard, DecoderLimits limits) {

@@ -8,17 +8,37 @@ import java.lang.foreign.MemorySegment;
  *
  * <pre>
  * layer -> block -> {key, value} -> kv head -> slot -> element      (innermost last)
+ *
+ * of FP8, after a block's elements and aligned to 16 bytes:
+ *                   scales       -> kv head -> slot -> {key's, value's}, each two bytes of f16
  * </pre>
+ *
+ * A block of FP8 ends at a multiple of 16 bytes. Its scales are part of it: it can be read wherever its bytes are.
  *
  * @param keySize elements of one key head; values may differ (latent attention)
  */
-public record KvLayout(int layerCount, int kvHeadCount, int keySize, int valueSize, int blockSize, DType dtype) {
+public record KvLayout(int layerCount, int kvHeadCount, int keySize, int valueSize, int blockSize, KvFormat format) {
     /** Names the order of a block's bytes; blocks of another version are not read. To be raised with every change of it. */
     public static final int VERSION = 1;
 
+    /** Bytes of the two scales of a token and head. */
+    public static final int SCALE_BYTES = 4;
+
+    private static final int ALIGNMENT = 16;
+
+    /** Elements stored as they are. */
+    public KvLayout(int layerCount, int kvHeadCount, int keySize, int valueSize, int blockSize, DType dtype) {
+        this(layerCount, kvHeadCount, keySize, valueSize, blockSize, KvFormat.of(dtype));
+    }
+
     /** Bytes of one block in one layer. */
     public long bytesPerLayerBlock() {
-        return elementsPerLayerBlock() * dtype.bytes();
+        long elements = elementsPerLayerBlock() * format.elementBytes();
+        return format.scaled() ? aligned(aligned(elements) + (long) kvHeadCount * blockSize * SCALE_BYTES) : elements;
+    }
+
+    private static long aligned(long bytes) {
+        return Math.ceilDiv(bytes, (long) ALIGNMENT) * ALIGNMENT;
     }
 
     /** Copies a block between storage of {@code blockCount} blocks and a segment of its own. */
@@ -29,7 +49,7 @@ public record KvLayout(int layerCount, int kvHeadCount, int keySize, int valueSi
         }
         long bytes = bytesPerLayerBlock();
         for (int layer = 0; layer < layerCount; layer++) {
-            long at = ((long) layer * blockCount + block) * bytes;
+            long at = block(blockCount, layer, block);
             if (out) {
                 MemorySegment.copy(storage, at, alone, layer * bytes, bytes);
             } else {
@@ -46,15 +66,16 @@ public record KvLayout(int layerCount, int kvHeadCount, int keySize, int valueSi
      * @param out from the whole to the part
      */
     public void copyHeads(MemorySegment whole, int firstHead, KvLayout partLayout, MemorySegment part, boolean out) {
-        long keyBytes = (long) blockSize * keySize * dtype.bytes();
-        long valueBytes = (long) blockSize * valueSize * dtype.bytes();
         int heads = partLayout.kvHeadCount();
+        long keyBytes = (long) heads * blockSize * keySize * format.elementBytes();
+        long valueBytes = (long) heads * blockSize * valueSize * format.elementBytes();
+        long scaleBytes = (long) heads * blockSize * SCALE_BYTES;
         for (int layer = 0; layer < layerCount; layer++) {
-            long at = layer * bytesPerLayerBlock();
-            long partAt = layer * partLayout.bytesPerLayerBlock();
-            copy(whole, at + firstHead * keyBytes, part, partAt, heads * keyBytes, out);
-            long values = at + kvHeadCount * keyBytes + firstHead * valueBytes;
-            copy(whole, values, part, partAt + heads * keyBytes, heads * valueBytes, out);
+            copy(whole, keys(1, layer, 0, firstHead), part, partLayout.keys(1, layer, 0, 0), keyBytes, out);
+            copy(whole, values(1, layer, 0, firstHead), part, partLayout.values(1, layer, 0, 0), valueBytes, out);
+            if (format.scaled()) {
+                copy(whole, scales(1, layer, 0, firstHead), part, partLayout.scales(1, layer, 0, 0), scaleBytes, out);
+            }
         }
     }
 
@@ -68,7 +89,7 @@ public record KvLayout(int layerCount, int kvHeadCount, int keySize, int valueSi
 
     /** Bytes of one block over all layers. */
     public long bytesPerBlock() {
-        return layerCount * elementsPerLayerBlock() * dtype.bytes();
+        return layerCount * bytesPerLayerBlock();
     }
 
     /** Elements of one block in one layer. */
@@ -76,15 +97,27 @@ public record KvLayout(int layerCount, int kvHeadCount, int keySize, int valueSi
         return (long) kvHeadCount * (keySize + valueSize) * blockSize;
     }
 
-    /** Index of the first element of a block's keys of one head: its slots follow, {@code keySize} apart. */
-    public long keyIndex(int blockCount, int layer, int block, int head) {
-        return ((long) layer * blockCount + block) * elementsPerLayerBlock() + (long) head * blockSize * keySize;
+    /** First byte of a block in a layer. */
+    public long block(int blockCount, int layer, int block) {
+        return ((long) layer * blockCount + block) * bytesPerLayerBlock();
     }
 
-    /** Index of the first element of a block's values of one head: its slots follow, {@code valueSize} apart. */
-    public long valueIndex(int blockCount, int layer, int block, int head) {
-        return ((long) layer * blockCount + block) * elementsPerLayerBlock()
-                + (long) kvHeadCount * blockSize * keySize
-                + (long) head * blockSize * valueSize;
+    /** First byte of a block's keys of one head: its slots follow, {@code keySize} elements apart. */
+    public long keys(int blockCount, int layer, int block, int head) {
+        return block(blockCount, layer, block) + (long) head * blockSize * keySize * format.elementBytes();
+    }
+
+    /** First byte of a block's values of one head: its slots follow, {@code valueSize} elements apart. */
+    public long values(int blockCount, int layer, int block, int head) {
+        return block(blockCount, layer, block)
+                + ((long) kvHeadCount * blockSize * keySize + (long) head * blockSize * valueSize)
+                        * format.elementBytes();
+    }
+
+    /** First byte of a block's scales of one head: {@link #SCALE_BYTES} for each slot. */
+    public long scales(int blockCount, int layer, int block, int head) {
+        return block(blockCount, layer, block)
+                + aligned(elementsPerLayerBlock() * format.elementBytes())
+                + (long) head * blockSize * SCALE_BYTES;
     }
 }

@@ -35,36 +35,6 @@ public final class ReferenceKernels implements Kernels {
         }
     }
 
-    private record HostKv(KvLayout layout, int blockCount, MemorySegment data) implements KvStorage {
-        @Override
-        public void readBlock(int block, MemorySegment to) {
-            layout.copyBlock(data, blockCount, block, to, true);
-        }
-
-        @Override
-        public void writeBlock(int block, MemorySegment from) {
-            layout.copyBlock(data, blockCount, block, from, false);
-        }
-
-        @Override
-        public long byteSize() {
-            return data.byteSize();
-        }
-
-        /** Index of a key's first element. */
-        long key(int layer, int[] blockTable, int head, int position) {
-            int block = blockTable[position / layout.blockSize()];
-            return layout.keyIndex(blockCount, layer, block, head)
-                    + (long) (position % layout.blockSize()) * layout.keySize();
-        }
-
-        long value(int layer, int[] blockTable, int head, int position) {
-            int block = blockTable[position / layout.blockSize()];
-            return layout.valueIndex(blockCount, layer, block, head)
-                    + (long) (position % layout.blockSize()) * layout.valueSize();
-        }
-    }
-
     @Override
     public String describe() {
         return "reference (plain Java, 1 thread)";
@@ -219,19 +189,16 @@ public final class ReferenceKernels implements Kernels {
             int offset = batch.contextLength[s] - batch.rowStart[s + 1];
             for (int r = batch.rowStart[s]; r < batch.rowStart[s + 1]; r++) {
                 for (int head = 0; head < layout.kvHeadCount(); head++) {
-                    long keyIndex = storage.key(layer, table, head, r + offset);
-                    for (int i = 0; i < layout.keySize(); i++) {
-                        float element = host(key).get(r, head * layout.keySize() + i);
-                        StoredFloats.set(storage.data(), layout.dtype(), keyIndex + i, element);
-                    }
-                    long valueIndex = storage.value(layer, table, head, r + offset);
-                    for (int i = 0; i < layout.valueSize(); i++) {
-                        float element = host(value).get(r, head * layout.valueSize() + i);
-                        StoredFloats.set(storage.data(), layout.dtype(), valueIndex + i, element);
-                    }
+                    storage.writeKey(layer, table, head, r + offset, head(host(key), r, head, layout.keySize()));
+                    storage.writeValue(layer, table, head, r + offset, head(host(value), r, head, layout.valueSize()));
                 }
             }
         }
+    }
+
+    private static float[] head(HostMatrix matrix, int row, int head, int size) {
+        int from = row * matrix.columns() + head * size;
+        return Arrays.copyOfRange(matrix.values(), from, from + size);
     }
 
     @Override
@@ -271,15 +238,15 @@ public final class ReferenceKernels implements Kernels {
             int head,
             int first,
             int last) {
-        var dtype = kv.layout().dtype();
         int kvHead = head / (shape.headCount() / shape.kvHeadCount());
         int size = shape.headSize();
         var weights = new double[last - first + 1];
+        var key = new float[size];
         for (int p = first; p <= last; p++) {
-            long key = kv.key(layer, table, kvHead, p);
+            kv.readKey(layer, table, kvHead, p, key);
             double score = 0;
             for (int i = 0; i < size; i++) {
-                score += (double) query.get(row, head * size + i) * StoredFloats.get(kv.data(), dtype, key + i);
+                score += (double) query.get(row, head * size + i) * key[i];
             }
             weights[p - first] = capped(score * shape.scale(), shape.softcap());
         }
@@ -289,14 +256,16 @@ public final class ReferenceKernels implements Kernels {
             weights[i] = Math.exp(weights[i] - max);
             sum += weights[i];
         }
-        int valueSize = kv.layout().valueSize();
-        for (int i = 0; i < valueSize; i++) {
-            double result = 0;
-            for (int p = first; p <= last; p++) {
-                result +=
-                        weights[p - first] * StoredFloats.get(kv.data(), dtype, kv.value(layer, table, kvHead, p) + i);
+        var value = new float[kv.layout().valueSize()];
+        var result = new double[value.length];
+        for (int p = first; p <= last; p++) {
+            kv.readValue(layer, table, kvHead, p, value);
+            for (int i = 0; i < value.length; i++) {
+                result[i] += weights[p - first] * value[i];
             }
-            out.set(row, head * valueSize + i, result / sum);
+        }
+        for (int i = 0; i < value.length; i++) {
+            out.set(row, head * value.length + i, result[i] / sum);
         }
     }
 
@@ -391,13 +360,10 @@ public final class ReferenceKernels implements Kernels {
     public void copyBlock(KvStorage kv, int fromBlock, int toBlock) {
         KernelShapes.copyBlock(kv, fromBlock, toBlock);
         var layout = kv.layout();
-        long bytes = layout.elementsPerLayerBlock() * layout.dtype().bytes();
         for (int layer = 0; layer < layout.layerCount(); layer++) {
-            long from = layout.keyIndex(kv.blockCount(), layer, fromBlock, 0)
-                    * layout.dtype().bytes();
-            long to = layout.keyIndex(kv.blockCount(), layer, toBlock, 0)
-                    * layout.dtype().bytes();
-            MemorySegment.copy(host(kv).data(), from, host(kv).data(), to, bytes);
+            long from = layout.block(kv.blockCount(), layer, fromBlock);
+            long to = layout.block(kv.blockCount(), layer, toBlock);
+            MemorySegment.copy(host(kv).data(), from, host(kv).data(), to, layout.bytesPerLayerBlock());
         }
     }
 

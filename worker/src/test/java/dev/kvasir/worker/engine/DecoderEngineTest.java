@@ -8,7 +8,6 @@ import dev.kvasir.kvstore.block.PrefixCache;
 import dev.kvasir.kvstore.tier.BlockFormat;
 import dev.kvasir.kvstore.tier.MemoryTier;
 import dev.kvasir.model.ModelFolder;
-import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.protocol.Continuation;
 import dev.kvasir.protocol.FailureKind;
@@ -22,6 +21,7 @@ import dev.kvasir.worker.forward.DecoderLimits;
 import dev.kvasir.worker.forward.ModelMemory;
 import dev.kvasir.worker.forward.Shard;
 import dev.kvasir.worker.forward.StoredWeights;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.MemoryRanks;
 import dev.kvasir.worker.kernel.Ranks;
 import dev.kvasir.worker.kernel.ReferenceKernels;
@@ -71,10 +71,10 @@ class DecoderEngineTest {
             var stored = new StoredWeights(kernels, weights, folder.config(), shard, LoadProgress.NONE);
             var limits = new DecoderLimits(rowsMax, 5, LENGTH_MAX);
             var decoder = Decoder.loadPart(ranks, shard, folder.config(), stored, limits);
-            var kv = kernels.allocateKv(decoder.layout(BLOCK_SIZE, DType.F32), blocks);
+            var kv = kernels.allocateKv(decoder.layout(BLOCK_SIZE, KvFormat.F32), blocks);
             all[rank] = new DecoderRank(kernels, decoder, kv, rowsMax, SEQUENCES_MAX);
         });
-        var layout = ModelMemory.layout(folder.config(), BLOCK_SIZE, DType.F32);
+        var layout = ModelMemory.layout(folder.config(), BLOCK_SIZE, KvFormat.F32);
         return new DecoderRunner(ranks, List.of(all), layout, () -> {
             ranks.close();
             weights.close();

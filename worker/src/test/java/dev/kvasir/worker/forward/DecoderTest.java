@@ -8,6 +8,7 @@ import dev.kvasir.model.config.WeightShapes;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.ReferenceKernels;
 import java.util.ArrayList;
@@ -28,7 +29,7 @@ class DecoderTest {
                 var batch = new Batch(8, 1);
                 batch.add(new int[] {5, 6, 7, 8, 9}, 0, 5, new int[] {0}, 0);
                 var logits = new float[folder.config().vocabSize()];
-                decoder.forward(batch, kernels.allocateKv(decoder.layout(8, DType.F16), 1), (_, matrix, row) -> {
+                decoder.forward(batch, kernels.allocateKv(decoder.layout(8, KvFormat.F16), 1), (_, matrix, row) -> {
                     matrix.read(row, logits);
                     for (float logit : logits) {
                         assertThat(logit).as(golden.name()).isFinite().isBetween(-1e4f, 1e4f);
@@ -44,7 +45,7 @@ class DecoderTest {
         try (var weights = folder.weights(ModelFolder.Check.ALWAYS, LoadProgress.NONE);
                 var kernels = new ReferenceKernels()) {
             var decoder = Decoder.load(kernels, folder.config(), weights, LIMITS);
-            var kv = kernels.allocateKv(decoder.layout(8, DType.F32), 1);
+            var kv = kernels.allocateKv(decoder.layout(8, KvFormat.F32), 1);
             var batch = new Batch(8, 1);
             int[] tokens = {5, 6, 7, 8, 9, 10, 11};
             assertThat(logitRows(decoder, batch, kv, tokens, 2)).containsExactly(0, 1, 2, 3, 4);
@@ -80,11 +81,11 @@ class DecoderTest {
     @Test
     void memoryIsKnownBeforeAnythingIsAllocated() {
         var config = ModelFolder.open(GoldenCase.all().getFirst().folder()).config();
-        var memory = ModelMemory.of(config, LIMITS, 16, DType.BF16);
+        var memory = ModelMemory.of(config, LIMITS, 16, KvFormat.BF16);
         assertThat(memory.parameterCount()).isEqualTo(WeightShapes.parameterCount(config));
         assertThat(memory.weightBytes(DType.F32)).isEqualTo(4 * memory.parameterCount());
         assertThat(memory.bytesPerBlock())
-                .isEqualTo(ModelMemory.layout(config, 16, DType.BF16).bytesPerBlock());
+                .isEqualTo(ModelMemory.layout(config, 16, KvFormat.BF16).bytesPerBlock());
         assertThat(memory.blocksIn(memory.bytesPerBlock() * 10 + 1)).isEqualTo(10);
         assertThat(memory.activationBytes()).isPositive();
     }

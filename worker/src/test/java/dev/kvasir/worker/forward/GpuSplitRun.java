@@ -9,6 +9,7 @@ import dev.kvasir.worker.device.GpuSearch;
 import dev.kvasir.worker.kernel.Batch;
 import dev.kvasir.worker.kernel.Choices;
 import dev.kvasir.worker.kernel.Kernels;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.Ranks;
@@ -168,7 +169,7 @@ final class GpuSplitRun {
             parts[rank] = new Part(
                     kernels,
                     decoder,
-                    kernels.allocateKv(decoder.layout(BLOCK_SIZE, type), BLOCKS * SEQUENCES),
+                    kernels.allocateKv(decoder.layout(BLOCK_SIZE, KvFormat.of(type)), BLOCKS * SEQUENCES),
                     kernels.allocateChoices(SEQUENCES),
                     new Batch(SEQUENCES * PROMPT, SEQUENCES));
         });

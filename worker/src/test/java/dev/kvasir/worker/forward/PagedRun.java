@@ -1,16 +1,20 @@
 package dev.kvasir.worker.forward;
 
 import dev.kvasir.model.ModelFolder;
-import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.worker.kernel.Batch;
 import dev.kvasir.worker.kernel.Kernels;
+import dev.kvasir.worker.kernel.KvFormat;
 import java.util.ArrayList;
 import java.util.List;
 
 /** Computes prompts greedily through a decoder: so many at once, in chunks of so many tokens, over scattered blocks. */
-record PagedRun(int chunk, int blockSize) {
+record PagedRun(int chunk, int blockSize, KvFormat format) {
     private static final int LOGIT_ROWS_MAX = 5;
+
+    PagedRun(int chunk, int blockSize) {
+        this(chunk, blockSize, KvFormat.F32);
+    }
 
     /** All of them together, each step one chunk or one token of each. */
     List<PagedSequence> compute(Kernels kernels, GoldenCase golden, List<GoldenCase.Expected> runs) {
@@ -25,7 +29,7 @@ record PagedRun(int chunk, int blockSize) {
             int blockCount = sequences.stream()
                     .mapToInt(sequence -> sequence.blockTable.length)
                     .sum();
-            var kv = kernels.allocateKv(decoder.layout(blockSize, DType.F32), blockCount);
+            var kv = kernels.allocateKv(decoder.layout(blockSize, format), blockCount);
             var batch = new Batch(rowsMax, sequences.size());
             while (sequences.stream().anyMatch(sequence -> !sequence.finished())) {
                 batch.clear();

@@ -8,7 +8,7 @@ import dev.kvasir.model.ModelFolder;
 import dev.kvasir.model.config.ModelConfig;
 import dev.kvasir.model.config.WeightRole;
 import dev.kvasir.model.config.WeightShapes;
-import dev.kvasir.model.weights.DType;
+import dev.kvasir.worker.kernel.KvFormat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -73,13 +73,13 @@ class ShardTest {
     void aRankHasTheWeightsAndBlocksOfItsHeads() {
         var config = config("gemma2");
         var limits = new DecoderLimits(8, 4, 64);
-        var whole = ModelMemory.of(config, limits, 16, DType.BF16);
-        var part = ModelMemory.of(config, new Shard(0, 2), limits, 16, DType.BF16);
+        var whole = ModelMemory.of(config, limits, 16, KvFormat.BF16);
+        var part = ModelMemory.of(config, new Shard(0, 2), limits, 16, KvFormat.BF16);
         assertThat(part.bytesPerBlock()).isEqualTo(whole.bytesPerBlock() / 2);
         long embedding = (long) config.vocabSize() * config.hiddenSize();
         assertThat(part.parameterCount()).isBetween(whole.parameterCount() / 2, whole.parameterCount() / 2 + embedding);
         // Of one KV head each rank has all.
-        var shared = ModelMemory.of(config, new Shard(3, 4), limits, 16, DType.BF16);
+        var shared = ModelMemory.of(config, new Shard(3, 4), limits, 16, KvFormat.BF16);
         assertThat(shared.bytesPerBlock()).isEqualTo(whole.bytesPerBlock() / 2);
     }
 

@@ -9,6 +9,7 @@ import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.model.weights.ModelWeights;
 import dev.kvasir.worker.kernel.Batch;
 import dev.kvasir.worker.kernel.Kernels;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.MemoryRanks;
@@ -153,7 +154,7 @@ class SplitDecoderTest {
             var stored = new StoredWeights(kernels, weights, model.config(), shard, LoadProgress.NONE);
             var decoder = Decoder.loadPart(ranks, shard, model.config(), stored, limits);
             return new RankOfTest(
-                    decoder, kernels.allocateKv(decoder.layout(BLOCK_SIZE, DType.F32), 20), new Batch(64, 2));
+                    decoder, kernels.allocateKv(decoder.layout(BLOCK_SIZE, KvFormat.F32), 20), new Batch(64, 2));
         }
 
         void step(int[] tokens, int from, int to, float @Nullable [][] into) {

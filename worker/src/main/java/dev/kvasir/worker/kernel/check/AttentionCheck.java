@@ -1,8 +1,8 @@
 package dev.kvasir.worker.kernel.check;
 
-import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.kernel.AttentionShape;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.RotaryTable;
@@ -19,8 +19,8 @@ final class AttentionCheck {
     }
 
     /** Sequences given as {computed before, context}; what was computed before is computed here, in an earlier step. */
-    void run(AttentionShape shape, int valueSize, int blockSize, DType kvType, int[][] sequences) {
-        var layout = new KvLayout(2, shape.kvHeadCount(), shape.headSize(), valueSize, blockSize, kvType);
+    void run(AttentionShape shape, int valueSize, int blockSize, KvFormat format, int[][] sequences) {
+        var layout = new KvLayout(2, shape.kvHeadCount(), shape.headSize(), valueSize, blockSize, format);
         int[][] tables = tables(sequences, blockSize);
         int blocks = blocks(sequences, blockSize);
         var kv = new Both<>(pair.reference.allocateKv(layout, blocks), pair.tested.allocateKv(layout, blocks));

@@ -104,8 +104,13 @@ final class AttentionTile {
         Arrays.fill(totals, 0, count, 0);
     }
 
+    private boolean paired() {
+        return !kv.layout().format().scaled()
+                && Packing.paired(kv.layout().format().dtype());
+    }
+
     private void loadQueries(CpuMatrix query, int from, int to) {
-        boolean paired = Packing.paired(kv.layout().dtype());
+        boolean paired = paired();
         int size = shape.headSize();
         for (int r = from; r < to; r++) {
             for (int head = 0; head < group; head++) {
@@ -118,7 +123,7 @@ final class AttentionTile {
     /** Keys and values at positions [from, end) of a chunk; zeros elsewhere. */
     private void loadChunk(int chunk, int from, int end) {
         KvLayout layout = kv.layout();
-        int bytes = layout.dtype().bytes();
+        int bytes = layout.format().elementBytes();
         if (end - from < CHUNK) {
             Arrays.fill(array, keys, sums, 0);
         }
@@ -126,11 +131,21 @@ final class AttentionTile {
             int block = table[position / layout.blockSize()];
             long slot = position % layout.blockSize();
             long key = kv.keys(layer, block, kvHead) + slot * layout.keySize() * bytes;
-            Packing.stored(layout.dtype(), key, layout.keySize(), array, row, LANES);
+            long scale = kv.scales(layer, block, kvHead) + slot * KvLayout.SCALE_BYTES;
+            expand(key, scale, layout.keySize(), row);
             scatter(array, row, keyWidth, keys + position - chunk);
             long value = kv.values(layer, block, kvHead) + slot * layout.valueSize() * bytes;
             int to = values + (position - chunk) * valueWidth;
-            Packing.stored(layout.dtype(), value, layout.valueSize(), array, to, LANES);
+            expand(value, scale + Short.BYTES, layout.valueSize(), to);
+        }
+    }
+
+    private void expand(long from, long scale, int size, int to) {
+        var format = kv.layout().format();
+        if (format.scaled()) {
+            ScaledRow.load(from, scale, size, array, to);
+        } else {
+            Packing.stored(format.dtype(), from, size, array, to, LANES);
         }
     }
 
@@ -189,7 +204,7 @@ final class AttentionTile {
 
     private void storeResults(CpuMatrix out, int from, int to) {
         int size = kv.layout().valueSize();
-        boolean paired = Packing.paired(kv.layout().dtype());
+        boolean paired = paired();
         for (int r = from; r < to; r++) {
             for (int head = 0; head < group; head++) {
                 int q = (r - from) * group + head;

@@ -248,7 +248,7 @@ public final class CpuKernels implements Kernels {
     public void copyBlock(KvStorage kv, int fromBlock, int toBlock) {
         KernelShapes.copyBlock(kv, fromBlock, toBlock);
         var layout = kv.layout();
-        long bytes = layout.elementsPerLayerBlock() * layout.dtype().bytes();
+        long bytes = layout.bytesPerLayerBlock();
         for (int layer = 0; layer < layout.layerCount(); layer++) {
             Memory.copy(cpu(kv).keys(layer, fromBlock, 0), cpu(kv).keys(layer, toBlock, 0), bytes);
         }

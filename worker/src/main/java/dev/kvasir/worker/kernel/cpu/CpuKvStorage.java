@@ -26,14 +26,15 @@ record CpuKvStorage(KvLayout layout, int blockCount, long address, MemorySegment
     }
 
     long keys(int layer, int block, int head) {
-        return address
-                + layout.keyIndex(blockCount, layer, block, head)
-                        * layout.dtype().bytes();
+        return address + layout.keys(blockCount, layer, block, head);
     }
 
     long values(int layer, int block, int head) {
-        return address
-                + layout.valueIndex(blockCount, layer, block, head)
-                        * layout.dtype().bytes();
+        return address + layout.values(blockCount, layer, block, head);
+    }
+
+    /** Of the slots of a head: {@link KvLayout#SCALE_BYTES} for each. */
+    long scales(int layer, int block, int head) {
+        return address + layout.scales(blockCount, layer, block, head);
     }
 }

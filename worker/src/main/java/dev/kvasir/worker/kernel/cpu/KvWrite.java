@@ -1,7 +1,7 @@
 package dev.kvasir.worker.kernel.cpu;
 
-import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.StoredFloats;
 import java.util.Arrays;
@@ -42,17 +42,25 @@ final class KvWrite extends RowOperation {
         int position = batch.contextLength[sequence] - batch.rowStart[sequence + 1] + row;
         int block = batch.blockTables[sequence][position / layout.blockSize()];
         long slot = position % layout.blockSize();
-        int bytes = layout.dtype().bytes();
+        int bytes = layout.format().elementBytes();
         for (int head = 0; head < layout.kvHeadCount(); head++) {
+            long keyFrom = key.row(row) + 4L * head * layout.keySize();
             long keyTo = kv.keys(layer, block, head) + slot * layout.keySize() * bytes;
-            store(layout.dtype(), key.row(row) + 4L * head * layout.keySize(), keyTo, layout.keySize());
+            long valueFrom = value.row(row) + 4L * head * layout.valueSize();
             long valueTo = kv.values(layer, block, head) + slot * layout.valueSize() * bytes;
-            store(layout.dtype(), value.row(row) + 4L * head * layout.valueSize(), valueTo, layout.valueSize());
+            if (layout.format().scaled()) {
+                long scale = kv.scales(layer, block, head) + slot * KvLayout.SCALE_BYTES;
+                ScaledRow.store(keyFrom, keyTo, scale, layout.keySize());
+                ScaledRow.store(valueFrom, valueTo, scale + Short.BYTES, layout.valueSize());
+            } else {
+                store(layout.format(), keyFrom, keyTo, layout.keySize());
+                store(layout.format(), valueFrom, valueTo, layout.valueSize());
+            }
         }
     }
 
-    private static void store(DType dtype, long from, long to, int count) {
-        switch (dtype) {
+    private static void store(KvFormat format, long from, long to, int count) {
+        switch (format) {
             case F32 -> Memory.copy(from, to, 4L * count);
             case F16 -> {
                 for (int i = 0; i < count; i++) {
@@ -64,6 +72,7 @@ final class KvWrite extends RowOperation {
                     Memory.setShort(to + 2L * i, StoredFloats.toBfloat16(Memory.get(from + 4L * i)));
                 }
             }
+            case FP8 -> throw new IllegalStateException("rows of FP8 are stored with their scale");
         }
     }
 }

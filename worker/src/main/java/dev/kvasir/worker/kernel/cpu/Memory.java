@@ -1,5 +1,6 @@
 package dev.kvasir.worker.kernel.cpu;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
@@ -66,6 +67,14 @@ final class Memory {
 
     static void setShort(long address, short value) {
         ALL.set(JAVA_SHORT_UNALIGNED, address, value);
+    }
+
+    static byte getByte(long address) {
+        return ALL.get(JAVA_BYTE, address);
+    }
+
+    static void setByte(long address, byte value) {
+        ALL.set(JAVA_BYTE, address, value);
     }
 
     static void copy(long from, long to, long bytes) {

@@ -1,9 +1,12 @@
 package dev.kvasir.worker.kernel.cuda;
 
+import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.device.DeviceArena;
 import dev.kvasir.worker.device.Gpu;
 import dev.kvasir.worker.kernel.AttentionShape;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.KvFormat;
+import dev.kvasir.worker.kernel.KvLayout;
 
 /** Chooses how a batch attends: the kernels made for one token or for several of a sequence, or the one that takes all. */
 final class Attend {
@@ -29,8 +32,9 @@ final class Attend {
             BatchMirror onDevice,
             AttentionShape shape) {
         if (deterministic
-                || !decode.takes(query, storage, shape, onDevice.sequencesMax())
-                || !prefill.takes(query, storage, shape)) {
+                || !fitsTensorCores(query, storage.layout(), shape)
+                || !decode.takes(storage, shape, onDevice.sequencesMax())
+                || !prefill.takes(storage, shape)) {
             simple.run(out, query, storage, layer, onDevice, shape);
             return;
         }
@@ -40,6 +44,16 @@ final class Attend {
         if (onDevice.decodes()) {
             decode.run(out, query, storage, layer, onDevice, shape, splitTokens(onDevice.sequences()));
         }
+    }
+
+    /** Whether types, sizes and addresses are such as the kernels for one token and for several need. */
+    static boolean fitsTensorCores(CudaMatrix query, KvLayout layout, AttentionShape shape) {
+        return query.type() != DType.F32
+                && (layout.format().scaled() || layout.format() == KvFormat.of(query.type()))
+                && layout.keySize() == shape.headSize()
+                && layout.valueSize() == shape.headSize()
+                && query.stride() % 8 == 0
+                && query.address() % 16 == 0;
     }
 
     /** Few sequences fill the device only when each is split finely. */

@@ -1,50 +1,40 @@
 package dev.kvasir.worker.kernel.cuda;
 
-import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.device.Arguments;
 import dev.kvasir.worker.device.DeviceKernel;
 import dev.kvasir.worker.device.Gpu;
 import dev.kvasir.worker.device.Grid;
 import dev.kvasir.worker.kernel.AttentionShape;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.KvFormat;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Attention of sequences that compute several tokens each, on tensor cores: by warpgroup products where the GPU has them.
  * Leaves sequences of one token alone.
  */
 final class AttendPrefill {
-    private static final Set<Integer> HEAD_SIZES = Set.of(64, 80, 96, 128, 256);
     private static final int ROWS_MIN = 2;
 
     private final Gpu gpu;
     private final KernelLibrary library;
-    private final boolean warpgroups;
     private final Map<String, DeviceKernel> kernels = new HashMap<>();
 
     AttendPrefill(Gpu gpu, KernelLibrary library) {
         this.gpu = gpu;
         this.library = library;
-        this.warpgroups = gpu.info().computeCapability() == 90;
     }
 
     /** Whether there is a kernel for it. */
-    boolean takes(CudaMatrix query, CudaKvStorage kv, AttentionShape shape) {
-        var layout = kv.layout();
-        return query.type() == layout.dtype()
-                && query.type() != DType.F32
-                && layout.keySize() == shape.headSize()
-                && layout.valueSize() == shape.headSize()
-                && query.stride() % 8 == 0
-                && query.address() % 16 == 0
-                && HEAD_SIZES.contains(shape.headSize())
-                && shared(shape.headSize()) <= gpu.info().sharedBytesMax();
+    boolean takes(CudaKvStorage kv, AttentionShape shape) {
+        var compiled = find(shape, kv.layout().format());
+        return compiled != null && compiled.sharedBytes() <= gpu.info().sharedBytesMax();
     }
 
-    private int shared(int headSize) {
-        return warpgroups ? warpgroupSharedBytes(headSize) : sharedBytes(headSize);
+    private @Nullable PrefillKernel find(AttentionShape shape, KvFormat format) {
+        return PrefillKernel.find(shape, format, gpu.info().computeCapability());
     }
 
     void run(
@@ -55,33 +45,29 @@ final class AttendPrefill {
             Batch host,
             BatchMirror batch,
             AttentionShape shape) {
-        int headSize = shape.headSize();
+        var layout = kv.layout();
+        var compiled = find(shape, layout.format());
+        if (compiled == null) {
+            throw new IllegalArgumentException("no prefill attention for %s over %s".formatted(shape, layout.format()));
+        }
         int group = shape.headCount() / shape.kvHeadCount();
-        int tileRows = warpgroups ? 128 : 64;
         int tiles = 0;
         int prompts = 0;
         for (int s = 0; s < host.sequenceCount; s++) {
             int rows = host.rowStart[s + 1] - host.rowStart[s];
-            tiles += rows >= ROWS_MIN ? Math.ceilDiv(rows * group, tileRows) : 0;
+            tiles += rows >= ROWS_MIN ? Math.ceilDiv(rows * group, compiled.tileRows()) : 0;
             prompts += rows >= ROWS_MIN ? 1 : 0;
         }
         if (tiles == 0) {
             return;
         }
-        int shared = shared(headSize);
-        var name = "%s_%s_%d"
-                .formatted(
-                        warpgroups ? "attend_prefill_wgmma" : "attend_prefill",
-                        KernelLibrary.suffix(query.type()),
-                        headSize);
+        int shared = compiled.sharedBytes();
         var kernel = kernels.computeIfAbsent(
-                name,
-                _ -> library.kernel(warpgroups ? "AttendPrefillWgmma" : "AttendPrefill", name)
-                        .withSharedBytes(shared));
-        var layout = kv.layout();
+                compiled.name(query.type()),
+                name -> library.kernel(compiled.source(), name).withSharedBytes(shared));
         kernel.launch(
                 gpu.stream(),
-                grid(shape.kvHeadCount(), tiles, prompts).withShared(shared),
+                grid(compiled, shape.kvHeadCount(), tiles, prompts).withShared(shared),
                 new Arguments()
                         .pointer(out.address())
                         .pointer(query.address())
@@ -105,23 +91,13 @@ final class AttendPrefill {
     }
 
     /** One prompt is computed by blocks that stay; tiles of several are balanced better by the device. */
-    private Grid grid(int kvHeads, int tiles, int prompts) {
-        if (!warpgroups) {
-            return Grid.of(kvHeads, tiles, 128);
+    private Grid grid(PrefillKernel compiled, int kvHeads, int tiles, int prompts) {
+        if (!compiled.warpgroups()) {
+            return Grid.of(kvHeads, tiles, compiled.threads());
         }
         int multiprocessors = gpu.info().multiprocessors();
         return prompts == 1 && kvHeads * tiles >= multiprocessors
-                ? Grid.of(multiprocessors, 384)
-                : Grid.of(kvHeads, tiles, 384);
-    }
-
-    private static int warpgroupSharedBytes(int headSize) {
-        int keys = headSize > 128 ? 64 : 128;
-        return 1024 + (128 + 4 * keys) * Math.ceilDiv(headSize, 64) * 128;
-    }
-
-    private static int sharedBytes(int headSize) {
-        int keys = headSize > 128 ? 32 : 64;
-        return (64 + 4 * keys) * AttendDecode.rowBytes(headSize);
+                ? Grid.of(multiprocessors, compiled.threads())
+                : Grid.of(kvHeads, tiles, compiled.threads());
     }
 }

@@ -14,11 +14,11 @@ final class AttendSimple {
     static final int VALUE_SIZE_MAX = 4 * THREADS;
 
     private final Stream stream;
-    private final PerType<PerType<DeviceKernel>> attend;
+    private final PerType<PerFormat<DeviceKernel>> attend;
 
     AttendSimple(KernelLibrary library, Stream stream) {
         this.stream = stream;
-        attend = library.perTypePair("AttendSimple", "attend_simple");
+        attend = library.perTypeAndFormat("AttendSimple", "attend_simple");
     }
 
     void run(CudaMatrix out, CudaMatrix query, CudaKvStorage kv, int layer, BatchMirror batch, AttentionShape shape) {
@@ -28,7 +28,7 @@ final class AttendSimple {
                     "value heads of %d elements, at most %d".formatted(layout.valueSize(), VALUE_SIZE_MAX));
         }
         attend.of(query.type())
-                .of(layout.dtype())
+                .of(layout.format())
                 .launchEarly(
                         stream,
                         Grid.of(batch.rows(), shape.headCount(), THREADS).withShared(layout.keySize() * Float.BYTES),

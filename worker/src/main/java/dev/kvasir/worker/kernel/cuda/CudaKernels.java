@@ -160,14 +160,7 @@ public final class CudaKernels implements Kernels {
 
     /** Fills KV blocks with random numbers, for measurements. */
     public void fill(KvStorage storage, long seed) {
-        var layout = storage.layout();
-        fill.run(
-                cuda(storage).address(),
-                layout.dtype(),
-                storage.byteSize() / layout.dtype().bytes(),
-                0,
-                1,
-                seed);
+        fill.blocks(cuda(storage), seed);
     }
 
     @Override
@@ -459,7 +452,7 @@ public final class CudaKernels implements Kernels {
         KernelShapes.copyBlock(storage, fromBlock, toBlock);
         gpu.enter();
         var cudaKv = cuda(storage);
-        long bytes = cudaKv.blockStride() * cudaKv.layout().dtype().bytes();
+        long bytes = cudaKv.layout().bytesPerLayerBlock();
         for (int layer = 0; layer < cudaKv.layout().layerCount(); layer++) {
             gpu.stream().copyOnDevice(cudaKv.block(layer, toBlock), cudaKv.block(layer, fromBlock), bytes);
         }

@@ -47,7 +47,7 @@ record CudaKvStorage(KvLayout layout, int blockCount, long address, Gpu gpu, Blo
 
     /** Elements from one block to the next. */
     long blockStride() {
-        return layout.elementsPerLayerBlock();
+        return layout.bytesPerLayerBlock() / layout.format().elementBytes();
     }
 
     /** Elements from a block's keys to its values. */
@@ -56,7 +56,7 @@ record CudaKvStorage(KvLayout layout, int blockCount, long address, Gpu gpu, Blo
     }
 
     long layerBytes() {
-        return blockStride() * (blockCount + 1) * layout.dtype().bytes();
+        return layout.bytesPerLayerBlock() * (blockCount + 1);
     }
 
     /** First element of a layer. */
@@ -66,6 +66,6 @@ record CudaKvStorage(KvLayout layout, int blockCount, long address, Gpu gpu, Blo
 
     /** First element of a block in a layer. */
     long block(int layer, int block) {
-        return layer(layer) + block * blockStride() * layout.dtype().bytes();
+        return layer(layer) + block * layout.bytesPerLayerBlock();
     }
 }

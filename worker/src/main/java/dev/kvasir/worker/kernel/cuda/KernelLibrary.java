@@ -1,6 +1,5 @@
 package dev.kvasir.worker.kernel.cuda;
 
-import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.device.DeviceKernel;
 import dev.kvasir.worker.device.Gpu;
 import dev.kvasir.worker.device.KernelModule;
@@ -37,16 +36,27 @@ final class KernelLibrary {
             "ElementOperation",
             "AttendSimple",
             "AttendDecode",
+            "AttendDecodeFp8",
             "AttendPrefill",
+            "AttendPrefillFp8",
             "AttendPrefillWgmma",
+            "AttendPrefillWgmmaFp8",
             "SkinnyMultiply",
             "Largest",
             "Draw",
             "Fill",
             "PeerSum");
 
-    private static final List<String> HEADERS =
-            List.of("Elements.cuh", "Primitives.cuh", "AttendPrefill.cuh", "Warpgroup.cuh");
+    static final List<String> HEADERS = List.of(
+            "Elements.cuh",
+            "Fp8.cuh",
+            "Fp8Tile.cuh",
+            "Primitives.cuh",
+            "AttendDecode.cuh",
+            "AttendPrefill.cuh",
+            "AttendPrefillMma.cuh",
+            "AttendPrefillWgmma.cuh",
+            "Warpgroup.cuh");
 
     private final Map<String, KernelModule> modules = new HashMap<>();
     private final String origin;
@@ -91,12 +101,13 @@ final class KernelLibrary {
         return new PerType<>(type -> kernel(source, name + "_" + suffix(type)));
     }
 
-    /** The kernel for each type of activations with each type of keys and values. */
-    PerType<PerType<DeviceKernel>> perTypePair(String source, String name) {
-        return new PerType<>(type -> perType(source, name + "_" + suffix(type)));
+    /** The kernel for each type of activations with each way of storing keys and values. */
+    PerType<PerFormat<DeviceKernel>> perTypeAndFormat(String source, String name) {
+        return new PerType<>(type ->
+                new PerFormat<>(format -> kernel(source, "%s_%s_%s".formatted(name, suffix(type), suffix(format)))));
     }
 
-    static String suffix(DType type) {
+    static String suffix(Enum<?> type) {
         return type.name().toLowerCase(Locale.ROOT);
     }
 

@@ -13,7 +13,7 @@ final class Rotation {
 
     private final Stream stream;
     private final PerType<DeviceKernel> rotate;
-    private final PerType<PerType<DeviceKernel>> rotateWrite;
+    private final PerType<PerFormat<DeviceKernel>> rotateWrite;
 
     /**
      * Rotary frequencies where kernels read them.
@@ -37,7 +37,7 @@ final class Rotation {
     Rotation(KernelLibrary library, Stream stream) {
         this.stream = stream;
         rotate = library.perType("Rotation", "rotate");
-        rotateWrite = library.perTypePair("Rotation", "rotate_write");
+        rotateWrite = library.perTypeAndFormat("Rotation", "rotate_write");
     }
 
     void rotate(CudaMatrix heads, int rows, int headSize, Frequencies frequencies, long positions) {
@@ -69,12 +69,15 @@ final class Rotation {
             BatchMirror batch) {
         var layout = kv.layout();
         DType type = key.type();
+        // A row that is stored by a scale is kept until its largest element is known.
+        int rowBytes = layout.format().scaled() ? (layout.keySize() + layout.valueSize()) * Float.BYTES : 0;
         rotateWrite
                 .of(type)
-                .of(layout.dtype())
+                .of(layout.format())
                 .launchEarly(
                         stream,
-                        Grid.of(batch.rows(), layout.kvHeadCount(), THREADS).withShared(frequencies.sharedBytes()),
+                        Grid.of(batch.rows(), layout.kvHeadCount(), THREADS)
+                                .withShared(frequencies.sharedBytes() + rowBytes),
                         new Arguments()
                                 .pointer(query.address())
                                 .int32(query.stride())

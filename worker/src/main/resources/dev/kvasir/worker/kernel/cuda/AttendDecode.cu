@@ -1,503 +1,64 @@
-// Decode attention over block tables: one query row per sequence, split over its context (flash-decoding).
+// Decode attention over keys and values of the activations' type. Arguments: AttendDecode.cuh.
 //
-//   attend_decode_TYPE_HEAD_COLUMNS: COLUMNS query heads of a kv head are computed together; a larger group takes several
-//   chunks of them. Arguments in order:
-//   out, query      [rows, stride] elements; head h of a row at h * HEAD. Row rowStart[s] belongs to sequence s; sequences
-//                   with any other number of rows than one, or with no context, are left alone
-//   kv              one layer: block b at b * blockStride; its keys [kvHeadCount][blockSize][HEAD], its values alike at
-//                   + valueOffset
-//   blockTables     [sequences, tableStride]
-//   contextLength   [sequences]
-//   rowStart        [sequences + 1]
-//   partials        float, sequences * splitsMax * headCount * (HEAD + 4): unscaled sums, maximum, sum of exponentials
-//   arrivals        [sequences * kvHeadCount * chunks], chunks = ceil(group / COLUMNS); zero before the first launch, left
-//                   zero by each
-//   outStride, queryStride, sequences, tableStride, headCount, kvHeadCount, blockSize      int; strides in elements,
-//   blockStride, valueOffset                                                               64 bits; multiples of 8
-//   scale           float
-//   window          int, 0 is all
-//   softcap         float, 0 is none
-//   splitTiles      int: least length of a split, in tiles of 16 tokens
-//   splitsMax       int
-//
-// A split is a run of tiles of 16 tokens. Its length follows from the sequence's own context alone (splitTiles, doubled
-// until no more than splitsMax splits are left), never from the batch: a sequence's result is the same bits in any batch.
-// Work items are (sequence, split, kv head, chunk of its query heads); the grid may have any size and walks over them.
-//
-// Within an item, warp w of those that compute takes tiles w, w + WARPS, ... through a ring of its own in shared memory and
-// runs ahead into the next items; tokens are the rows of the products, query heads their eight columns. Four more warps
-// merge the results in the warps' order, and those of the splits in theirs where this block is the last to arrive.
-//
-// Keys and values of older tokens than a sequence's last are fetched before the stream's predecessor has ended: earlier
-// steps wrote them. Context lengths and block tables must be older than the predecessor, too.
-//
-//   block: (WARPS + 4) * 32 threads
-//   shared memory: WARPS * STAGES * stage + WARPS * COLUMNS * ((HEAD + 4) * 4 + 8) + (sequences + 1) * 4 bytes, where a stage
-//   is 32 rows of HEAD elements (of an odd number of 16-byte chunks where HEAD is not a multiple of 64); WARPS and STAGES by
-//   target: see the end
-#include "Primitives.cuh"
+//   attend_decode_TYPE_HEAD_COLUMNS
+#include "AttendDecode.cuh"
 
 namespace {
-constexpr int TOKENS = 16;
-constexpr int MERGERS = 4;
+template <class T, int HEAD_SIZE>
+struct Rows {
+    using Out = T;
+    using Products = T;
+    using Element = u16;
+    static constexpr int HEAD = HEAD_SIZE, CHUNK = 3;
+    using S = Stage<2 * HEAD, 0>;
 
-struct Work {
-    const u16* kv;
-    const int* blockTables;
-    const int* contextLength;
-    const int* rowStart;
-    const int* firstSplit;  // [sequences + 1], shared memory: splits before each sequence
-    int sequences, tableStride, headCount, kvHeadCount, chunks, blockSize, window, splitTiles, splitsMax;
-    long long blockStride, valueOffset;
+    static constexpr int QUERY_STEP = 2, QUERY_SECOND = 8;
+    static INLINE u32 query(u32 pair) { return pair; }
 
-    INLINE int context(int sequence) const {
-        int context = contextLength[sequence], rows = rowStart[sequence + 1] - rowStart[sequence];
-        return rows == 1 ? context : 0;
+    struct Loaded {};
+    static INLINE void keys(u32 (&a)[4], Loaded&, u32 keys, int k, int lane) {
+        loadMatrices(a, keys + S::offset(lane & 15, k * 2 + (lane >> 4)));
     }
-    INLINE int firstToken(int context) const { return window > 0 && context > window ? context - window : 0; }
-    INLINE int tilesPerSplit(int tiles) const {
-        int length = splitTiles;
-        while (length * splitsMax < tiles) length *= 2;
-        return length;
+    static INLINE void values(u32 (&a)[4], Loaded&, u32 values, int k, int lane) {
+        loadMatricesTransposed(a, values + S::offset((lane & 7) + (lane >> 4) * 8, k * 2 + ((lane >> 3) & 1)));
     }
-    INLINE int tileCount(int context) const {
-        return context <= 0 ? 0 : (context + TOKENS - 1) / TOKENS - firstToken(context) / TOKENS;
-    }
-    INLINE int splitCount(int context) const {
-        int tiles = tileCount(context);
-        int length = tilesPerSplit(tiles);
-        return (tiles + length - 1) / length;
-    }
-    INLINE int itemCount() const { return firstSplit[sequences] * kvHeadCount * chunks; }
-};
+    static constexpr int SUM_STEP = 1, SUM_SECOND = 8;
 
-// One work item: tiles [tile, tileEnd) of a sequence for one chunk of the query heads of one kv head.
-struct Item {
-    int sequence, split, kvHead, chunk, context, first, tile, tileEnd;
-
-    INLINE void read(const Work& work, int index) {
-        int units = work.kvHeadCount * work.chunks;
-        int splitIndex = index / units;
-        int unit = index - splitIndex * units;
-        kvHead = unit / work.chunks;
-        chunk = unit - kvHead * work.chunks;
-        int low = 0, high = work.sequences;
-        while (high - low > 1) {
-            int middle = (low + high) / 2;
-            if (work.firstSplit[middle] <= splitIndex) low = middle; else high = middle;
-        }
-        sequence = low;
-        split = splitIndex - work.firstSplit[low];
-        context = work.contextLength[low];
-        first = work.firstToken(context);
-        int tiles = work.tileCount(context);
-        int length = work.tilesPerSplit(tiles);
-        int base = first / TOKENS;
-        tile = base + split * length;
-        tileEnd = base + min(tiles, (split + 1) * length);
-    }
-};
-
-template <int HEAD>
-struct Stage {
-    static constexpr int CHUNKS = HEAD / 8;  // of 16 bytes, per row
-    static constexpr bool SWIZZLED = CHUNKS % 8 == 0;
-    static constexpr int ROW = (SWIZZLED ? CHUNKS : CHUNKS | 1) * 16;
-    static constexpr int KEYS = TOKENS * ROW;
-    static constexpr int BYTES = 2 * KEYS;
-    static INLINE u32 offset(int row, int chunk) { return row * ROW + ((SWIZZLED ? chunk ^ (row & 7) : chunk) << 4); }
-};
-
-// A warp's walk over its tiles of the block's items, ahead of the computing.
-template <int HEAD, int WARPS>
-struct Feed {
-    Item item;
-    int index, tile;
-
-    INLINE void start(const Work& work, int warp) {
-        index = blockIdx.x;
-        settle(work, warp);
-    }
-    // Moves to the next item that has a tile for this warp.
-    INLINE void settle(const Work& work, int warp) {
-        int count = work.itemCount();
-        for (; index < count; index += gridDim.x) {
-            item.read(work, index);
-            tile = item.tile + warp;
-            if (tile < item.tileEnd) return;
-        }
-    }
-    // Issues the copies of the current tile into a stage and moves on; an empty group at the end of the work.
-    INLINE void issue(const Work& work, int warp, int lane, u32 stage) {
-        if (index < work.itemCount()) {
-            // Older tokens were written in steps long done, the newest by a predecessor.
-            if ((tile + 1) * TOKENS >= item.context) awaitPredecessor();
-            int token = tile * TOKENS + (lane & 15);
-            bool real = token < item.context && token >= item.first;
-            u32 row = 0;  // in units of 8 elements
-            if (real) {
-                int block = token / work.blockSize;
-                int slot = token - block * work.blockSize;
-                long long id = work.blockTables[(long long)item.sequence * work.tableStride + block];
-                row = (u32)((id * work.blockStride + ((long long)item.kvHead * work.blockSize + slot) * HEAD) >> 3);
-            }
-            u32 realRows = __ballot_sync(~0u, real);
-            constexpr int CHUNKS = Stage<HEAD>::CHUNKS;
-            #pragma unroll
-            for (int i = 0; i < (TOKENS * CHUNKS) / 32; i++) {
-                int part = i * 32 + lane;
-                int r = part / CHUNKS;
-                int chunk = part - r * CHUNKS;
-                const u16* from = work.kv + (((u64)__shfl_sync(~0u, row, r) + chunk) << 3);
-                bool there = realRows >> r & 1;
-                u32 to = stage + Stage<HEAD>::offset(r, chunk);
-                copy16(to, from, there);
-                copy16(to + Stage<HEAD>::KEYS, from + work.valueOffset, there);
-            }
-            tile += WARPS;
-            if (tile >= item.tileEnd) {
-                index += gridDim.x;
-                settle(work, warp);
-            }
-        }
-        copyCommit();
-    }
-};
-
-enum { RESULTS_READY = 1, RESULTS_READ = 2, MERGERS_MEET = 3 };
-template <int COUNT>
-INLINE void meet(int barrier) { asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(COUNT) : "memory"); }
-template <int COUNT>
-INLINE void signal(int barrier) { asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "n"(COUNT) : "memory"); }
-
-// What the computing warps leave for the merging ones, per item.
-template <int HEAD, int COLUMNS, int WARPS>
-struct Results {
-    static constexpr int ROW = HEAD + 4;
-    float* sums;    // [WARPS][COLUMNS][ROW]
-    float* maxima;  // [WARPS][COLUMNS]
-    float* totals;  // [WARPS][COLUMNS]
-    INLINE explicit Results(float* memory)
-        : sums(memory), maxima(memory + WARPS * COLUMNS * ROW), totals(maxima + WARPS * COLUMNS) {}
-    INLINE int* end() const { return (int*)(totals + WARPS * COLUMNS); }
-};
-
-template <class T, int HEAD, int COLUMNS, int WARPS, int STAGES>
-INLINE void compute(const Work& work, const u16* query, const Results<HEAD, COLUMNS, WARPS>& results, u32 ring,
-        int queryStride, float scale, float softcap) {
-    constexpr int THREADS = (WARPS + MERGERS) * 32;
-    constexpr int STEPS = HEAD / 16;
-    constexpr int TILES = (COLUMNS + 7) / 8;
-    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-    ring += warp * STAGES * Stage<HEAD>::BYTES;
-    Feed<HEAD, WARPS> feed;
-    feed.start(work, warp);
-    #pragma unroll
-    for (int i = 0; i < STAGES - 1; i++) feed.issue(work, warp, lane, ring + i * Stage<HEAD>::BYTES);
-    awaitPredecessor();
-    int slot = 0;
-
-    const int group = work.headCount / work.kvHeadCount;
-    const float exponent = softcap > 0 ? 1.4426950408889634f : scale * 1.4426950408889634f;
-    const int items = work.itemCount();
-    u32 q[STEPS][TILES][2], nextQ[STEPS][TILES][2];
-    auto readQuery = [&](const Item& item, u32 (&q)[STEPS][TILES][2]) {
-        const int columns = min(COLUMNS, group - item.chunk * COLUMNS);
-        const int head = item.kvHead * group + item.chunk * COLUMNS;  // of column 0
-        const u16* rowStart = query + (long long)work.rowStart[item.sequence] * queryStride + head * HEAD + (lane & 3) * 2;
-        #pragma unroll
-        for (int n = 0; n < TILES; n++) {
-            int column = n * 8 + lane / 4;
-            #pragma unroll
-            for (int k = 0; k < STEPS; k++) {
-                const u16* from = rowStart + column * HEAD + k * 16;
-                q[k][n][0] = column < columns ? *(const u32*)from : 0;
-                q[k][n][1] = column < columns ? *(const u32*)(from + 8) : 0;
-            }
-        }
+    static INLINE void issueScales(const Work&, const Item&, long long, int, int, u32) {}
+    static INLINE void issueNoScales(const Work&, int, u32) {}
+    struct Scales {
+        INLINE Scales(u32, int) {}
+        INLINE float ofKey(float score, int) const { return score; }
+        INLINE float weigh(float score, int) const { return score; }
+        INLINE float unweigh(float probability, int) const { return probability; }
     };
-    Item item, nextItem;
-    if (blockIdx.x < items) {
-        nextItem.read(work, blockIdx.x);
-        readQuery(nextItem, nextQ);
-    }
-    for (int index = blockIdx.x; index < items; index += gridDim.x) {
-        item = nextItem;
-        #pragma unroll
-        for (int n = 0; n < TILES; n++) {
-            #pragma unroll
-            for (int k = 0; k < STEPS; k++) {
-                q[k][n][0] = nextQ[k][n][0];
-                q[k][n][1] = nextQ[k][n][1];
-            }
-        }
-        if (index + gridDim.x < items) {
-            nextItem.read(work, index + gridDim.x);
-            readQuery(nextItem, nextQ);
-        }
-        const int columns = min(COLUMNS, group - item.chunk * COLUMNS);
-        float sum[STEPS][TILES][4] = {};
-        float maximum[TILES][2], total[TILES][2];
-        #pragma unroll
-        for (int n = 0; n < TILES; n++) {
-            maximum[n][0] = maximum[n][1] = NEGATIVE_INFINITY;
-            total[n][0] = total[n][1] = 0;
-        }
-
-        for (int tile = item.tile + warp; tile < item.tileEnd; tile += WARPS) {
-            copyWait<STAGES - 2>();
-            __syncwarp();
-            u32 keys = ring + slot * Stage<HEAD>::BYTES;
-            u32 values = keys + Stage<HEAD>::KEYS;
-            feed.issue(work, warp, lane, ring + (slot == 0 ? STAGES - 1 : slot - 1) * Stage<HEAD>::BYTES);
-            slot = slot == STAGES - 1 ? 0 : slot + 1;
-
-            float score[TILES][4] = {}, more[TILES][4] = {};
-            #pragma unroll
-            for (int k = 0; k < STEPS; k++) {
-                u32 a[4];
-                loadMatrices(a, keys + Stage<HEAD>::offset(lane & 15, k * 2 + (lane >> 4)));
-                #pragma unroll
-                for (int n = 0; n < TILES; n++) T::multiply(k & 1 ? more[n] : score[n], a, q[k][n][0], q[k][n][1]);
-            }
-            const int token = tile * TOKENS + lane / 4;
-            const bool seen0 = token < item.context && token >= item.first;
-            const bool seen1 = token + 8 < item.context && token + 8 >= item.first;
-            u32 p[TILES][2];
-            #pragma unroll
-            for (int n = 0; n < TILES; n++) {
-                #pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    float x = score[n][i] + more[n][i];
-                    if (softcap > 0) x = softcap * tanhFast(x * scale / softcap);
-                    score[n][i] = (i < 2 ? seen0 : seen1) ? x * exponent : NEGATIVE_INFINITY;
-                }
-                #pragma unroll
-                for (int c = 0; c < 2; c++) {
-                    float m = fmaxf(score[n][c], score[n][c + 2]);
-                    m = fmaxf(m, __shfl_xor_sync(~0u, m, 4));
-                    m = fmaxf(m, __shfl_xor_sync(~0u, m, 8));
-                    m = fmaxf(m, __shfl_xor_sync(~0u, m, 16));
-                    m = fmaxf(m, maximum[n][c]);
-                    float correction = exp2Fast(maximum[n][c] - m);
-                    maximum[n][c] = m;
-                    score[n][c] = exp2Fast(score[n][c] - m);
-                    score[n][c + 2] = exp2Fast(score[n][c + 2] - m);
-                    total[n][c] = total[n][c] * correction + score[n][c] + score[n][c + 2];
-                    #pragma unroll
-                    for (int k = 0; k < STEPS; k++) {
-                        sum[k][n][c] *= correction;
-                        sum[k][n][c + 2] *= correction;
-                    }
-                }
-                p[n][0] = transpose8x8(T::pack(score[n][0], score[n][1]));
-                p[n][1] = transpose8x8(T::pack(score[n][2], score[n][3]));
-            }
-            #pragma unroll
-            for (int k = 0; k < STEPS; k++) {
-                u32 a[4];
-                loadMatricesTransposed(
-                        a, values + Stage<HEAD>::offset((lane & 7) + (lane >> 4) * 8, k * 2 + ((lane >> 3) & 1)));
-                #pragma unroll
-                for (int n = 0; n < TILES; n++) T::multiply(sum[k][n], a, p[n][0], p[n][1]);
-            }
-            __syncwarp();
-        }
-
-        if (index != blockIdx.x) meet<THREADS>(RESULTS_READ);
-        #pragma unroll
-        for (int n = 0; n < TILES; n++) {
-            #pragma unroll
-            for (int c = 0; c < 2; c++) {
-                int column = n * 8 + (lane & 3) * 2 + c;
-                float l = total[n][c];
-                l += __shfl_xor_sync(~0u, l, 4);
-                l += __shfl_xor_sync(~0u, l, 8);
-                l += __shfl_xor_sync(~0u, l, 16);
-                if (column < columns) {
-                    if (lane < 4) {
-                        results.maxima[warp * COLUMNS + column] = maximum[n][c];
-                        results.totals[warp * COLUMNS + column] = l;
-                    }
-                    float* to = results.sums + (warp * COLUMNS + column) * results.ROW + lane / 4;
-                    #pragma unroll
-                    for (int k = 0; k < STEPS; k++) {
-                        to[k * 16] = sum[k][n][c];
-                        to[k * 16 + 8] = sum[k][n][c + 2];
-                    }
-                }
-            }
-        }
-        signal<THREADS>(RESULTS_READY);
-    }
-}
-
-// Merges the warps' results of each item, in their order, and those of a sequence's splits where this block is the last.
-// It has warps of its own because the fence before an arrival would wait for all copies that are under way.
-template <class T, int HEAD, int COLUMNS, int WARPS>
-INLINE void merge(const Work& work, u16* out, const Results<HEAD, COLUMNS, WARPS>& results, float* partials, u32* arrivals,
-        int outStride) {
-    constexpr int THREADS = (WARPS + MERGERS) * 32;
-    constexpr int ROW = HEAD + 4;  // of partials: sums, maximum, total, padding
-    __shared__ bool finishes;
-    const int thread = threadIdx.x - WARPS * 32;
-    const int group = work.headCount / work.kvHeadCount;
-    const int items = work.itemCount();
-    awaitPredecessor();
-    for (int index = blockIdx.x; index < items; index += gridDim.x) {
-        Item item;
-        item.read(work, index);
-        const int columns = min(COLUMNS, group - item.chunk * COLUMNS);
-        const int head = item.kvHead * group + item.chunk * COLUMNS;
-        const int splits = work.splitCount(item.context);
-        u16* outRow = out + (long long)work.rowStart[item.sequence] * outStride + head * HEAD;
-        const long long splitStride = (long long)work.headCount * ROW;
-        float* sequencePartials = partials + ((long long)item.sequence * work.splitsMax * work.headCount + head) * ROW;
-        meet<THREADS>(RESULTS_READY);
-        for (int quad = thread; quad < columns * (HEAD / 4); quad += MERGERS * 32) {
-            int column = quad / (HEAD / 4), d = (quad - column * (HEAD / 4)) * 4;
-            float m = results.maxima[column];
-            #pragma unroll
-            for (int w = 1; w < WARPS; w++) m = fmaxf(m, results.maxima[w * COLUMNS + column]);
-            float l = 0;
-            float4 x = make_float4(0, 0, 0, 0);
-            #pragma unroll
-            for (int w = 0; w < WARPS; w++) {
-                float factor = exp2Fast(results.maxima[w * COLUMNS + column] - m);
-                float4 v = *(const float4*)(results.sums + (w * COLUMNS + column) * results.ROW + d);
-                l += results.totals[w * COLUMNS + column] * factor;
-                x.x += v.x * factor;
-                x.y += v.y * factor;
-                x.z += v.z * factor;
-                x.w += v.w * factor;
-            }
-            if (splits == 1) {
-                float inverse = 1.0f / l;
-                *(uint2*)(outRow + column * HEAD + d) =
-                        make_uint2(T::pack(x.x * inverse, x.y * inverse), T::pack(x.z * inverse, x.w * inverse));
-            } else {
-                float* to = sequencePartials + item.split * splitStride + column * ROW;
-                __stcg((float4*)(to + d), x);
-                if (d == 0) __stcg((float2*)(to + HEAD), make_float2(m, l));
-            }
-        }
-        if (index + gridDim.x < items) signal<THREADS>(RESULTS_READ);
-        if (splits == 1) continue;
-
-        meet<MERGERS * 32>(MERGERS_MEET);
-        if (thread == 0) {
-            u32* arrival = arrivals + (item.sequence * work.kvHeadCount + item.kvHead) * work.chunks + item.chunk;
-            __threadfence();
-            finishes = atomicAdd(arrival, 1u) == splits - 1;
-            if (finishes) *arrival = 0;
-            __threadfence();
-        }
-        meet<MERGERS * 32>(MERGERS_MEET);
-        if (finishes) {
-            for (int quad = thread; quad < columns * (HEAD / 4); quad += MERGERS * 32) {
-                int column = quad / (HEAD / 4), d = (quad - column * (HEAD / 4)) * 4;
-                const float* from = sequencePartials + column * ROW;
-                float m = NEGATIVE_INFINITY, l = 0;
-                float4 x = make_float4(0, 0, 0, 0);
-                #pragma unroll 8
-                for (int s = 0; s < splits; s++) {
-                    float2 end = __ldcg((const float2*)(from + s * splitStride + HEAD));
-                    float4 v = __ldcg((const float4*)(from + s * splitStride + d));
-                    float most = fmaxf(m, end.x);
-                    float before = exp2Fast(m - most), now = exp2Fast(end.x - most);
-                    m = most;
-                    l = l * before + end.y * now;
-                    x.x = x.x * before + v.x * now;
-                    x.y = x.y * before + v.y * now;
-                    x.z = x.z * before + v.z * now;
-                    x.w = x.w * before + v.w * now;
-                }
-                float inverse = 1.0f / l;
-                *(uint2*)(outRow + column * HEAD + d) =
-                        make_uint2(T::pack(x.x * inverse, x.y * inverse), T::pack(x.z * inverse, x.w * inverse));
-            }
-        }
-        meet<MERGERS * 32>(MERGERS_MEET);
-    }
-}
-
-template <class T, int HEAD, int COLUMNS, int WARPS, int STAGES>
-INLINE void attend(u16* out, const u16* query, Work work, float* partials, u32* arrivals, int outStride, int queryStride,
-        float scale, float softcap) {
-    constexpr int THREADS = (WARPS + MERGERS) * 32;
-    extern __shared__ __align__(128) unsigned char shared[];
-    __shared__ int scan[WARPS + MERGERS];
-    const Results<HEAD, COLUMNS, WARPS> results((float*)(shared + WARPS * STAGES * Stage<HEAD>::BYTES));
-    int* firstSplit = results.end();
-    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-    allowSuccessor();
-
-    // Splits before each sequence: a scan over contiguous runs of sequences, one per thread.
-    int run = (work.sequences + THREADS - 1) / THREADS;
-    int from = min(work.sequences, (int)threadIdx.x * run), to = min(work.sequences, from + run);
-    int count = 0;
-    for (int s = from; s < to; s++) count += work.splitCount(work.context(s));
-    int before = count;
-    for (int d = 1; d < 32; d *= 2) {
-        int other = __shfl_up_sync(~0u, before, d);
-        if (lane >= d) before += other;
-    }
-    if (lane == 31) scan[warp] = before;
-    __syncthreads();
-    for (int w = 0; w < warp; w++) before += scan[w];
-    before -= count;
-    for (int s = from; s < to; s++) {
-        firstSplit[s] = before;
-        before += work.splitCount(work.context(s));
-    }
-    if (threadIdx.x == THREADS - 1) firstSplit[work.sequences] = before;
-    __syncthreads();
-    work.firstSplit = firstSplit;
-
-    if (warp < WARPS) {
-        compute<T, HEAD, COLUMNS, WARPS, STAGES>(work, query, results, sharedAddress(shared), queryStride, scale, softcap);
-    } else {
-        merge<T, HEAD, COLUMNS, WARPS>(work, out, results, partials, arrivals, outStride);
-    }
-}
+};
 }  // namespace
 
-#define ATTEND_DECODE(NAME, TYPE, HEAD, COLUMNS, WARPS, STAGES)                                                         \
-    extern "C" __global__ void __launch_bounds__((WARPS + MERGERS) * 32, 1) NAME(                                       \
-            u16* out, const u16* query, const u16* kv, const int* blockTables, const int* contextLength,                \
-            const int* rowStart, float* partials, u32* arrivals, int outStride, int queryStride, int sequences,         \
-            int tableStride, int headCount, int kvHeadCount, int blockSize, long long blockStride,                      \
-            long long valueOffset, float scale, int window, float softcap, int splitTiles, int splitsMax) {             \
-        int chunks = (headCount / kvHeadCount + COLUMNS - 1) / COLUMNS;                                                 \
-        Work work = {kv, blockTables, contextLength, rowStart, nullptr, sequences, tableStride, headCount, kvHeadCount, \
-                     chunks, blockSize, window, splitTiles, splitsMax, blockStride, valueOffset};                       \
-        attend<TYPE, HEAD, COLUMNS, WARPS, STAGES>(                                                                     \
-                out, query, work, partials, arrivals, outStride, queryStride, scale, softcap);                          \
-    }
-
+#define ROWS(TYPE, HEAD) Rows<TYPE, HEAD>
 // Warps and stages by how much shared memory there is: 227 KiB on Hopper, 99 KiB on the smaller of those before.
 #if __CUDA_ARCH__ >= 900
 #define ATTEND_DECODE_HEADS(PREFIX, TYPE)                \
-    ATTEND_DECODE(PREFIX##_64_8, TYPE, 64, 8, 8, 4)      \
-    ATTEND_DECODE(PREFIX##_64_16, TYPE, 64, 16, 8, 4)    \
-    ATTEND_DECODE(PREFIX##_80_8, TYPE, 80, 8, 8, 4)      \
-    ATTEND_DECODE(PREFIX##_96_8, TYPE, 96, 8, 8, 3)      \
-    ATTEND_DECODE(PREFIX##_128_4, TYPE, 128, 4, 8, 3)    \
-    ATTEND_DECODE(PREFIX##_128_8, TYPE, 128, 8, 6, 4)    \
-    ATTEND_DECODE(PREFIX##_128_16, TYPE, 128, 16, 4, 4)  \
-    ATTEND_DECODE(PREFIX##_256_4, TYPE, 256, 4, 4, 3)    \
-    ATTEND_DECODE(PREFIX##_256_8, TYPE, 256, 8, 3, 4)
+    ATTEND_DECODE(PREFIX##_64_8, ROWS(TYPE, 64), 8, 8, 4)      \
+    ATTEND_DECODE(PREFIX##_64_16, ROWS(TYPE, 64), 16, 8, 4)    \
+    ATTEND_DECODE(PREFIX##_80_8, ROWS(TYPE, 80), 8, 8, 4)      \
+    ATTEND_DECODE(PREFIX##_96_8, ROWS(TYPE, 96), 8, 8, 3)      \
+    ATTEND_DECODE(PREFIX##_128_4, ROWS(TYPE, 128), 4, 8, 3)    \
+    ATTEND_DECODE(PREFIX##_128_8, ROWS(TYPE, 128), 8, 6, 4)    \
+    ATTEND_DECODE(PREFIX##_128_16, ROWS(TYPE, 128), 16, 4, 4)  \
+    ATTEND_DECODE(PREFIX##_256_4, ROWS(TYPE, 256), 4, 4, 3)    \
+    ATTEND_DECODE(PREFIX##_256_8, ROWS(TYPE, 256), 8, 3, 4)
 #else
 #define ATTEND_DECODE_HEADS(PREFIX, TYPE)                \
-    ATTEND_DECODE(PREFIX##_64_8, TYPE, 64, 8, 4, 4)      \
-    ATTEND_DECODE(PREFIX##_64_16, TYPE, 64, 16, 4, 4)    \
-    ATTEND_DECODE(PREFIX##_80_8, TYPE, 80, 8, 4, 3)      \
-    ATTEND_DECODE(PREFIX##_96_8, TYPE, 96, 8, 4, 2)      \
-    ATTEND_DECODE(PREFIX##_128_4, TYPE, 128, 4, 4, 2)    \
-    ATTEND_DECODE(PREFIX##_128_8, TYPE, 128, 8, 4, 2)    \
-    ATTEND_DECODE(PREFIX##_128_16, TYPE, 128, 16, 3, 2)  \
-    ATTEND_DECODE(PREFIX##_256_4, TYPE, 256, 4, 2, 2)    \
-    ATTEND_DECODE(PREFIX##_256_8, TYPE, 256, 8, 2, 2)
+    ATTEND_DECODE(PREFIX##_64_8, ROWS(TYPE, 64), 8, 4, 4)      \
+    ATTEND_DECODE(PREFIX##_64_16, ROWS(TYPE, 64), 16, 4, 4)    \
+    ATTEND_DECODE(PREFIX##_80_8, ROWS(TYPE, 80), 8, 4, 3)      \
+    ATTEND_DECODE(PREFIX##_96_8, ROWS(TYPE, 96), 8, 4, 2)      \
+    ATTEND_DECODE(PREFIX##_128_4, ROWS(TYPE, 128), 4, 4, 2)    \
+    ATTEND_DECODE(PREFIX##_128_8, ROWS(TYPE, 128), 8, 4, 2)    \
+    ATTEND_DECODE(PREFIX##_128_16, ROWS(TYPE, 128), 16, 3, 2)  \
+    ATTEND_DECODE(PREFIX##_256_4, ROWS(TYPE, 256), 4, 2, 2)    \
+    ATTEND_DECODE(PREFIX##_256_8, ROWS(TYPE, 256), 8, 2, 2)
 #endif
 
 ATTEND_DECODE_HEADS(attend_decode_bf16, Bf16)

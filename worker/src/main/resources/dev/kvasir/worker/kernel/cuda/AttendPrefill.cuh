@@ -1,4 +1,4 @@
-// What both prefill attention kernels share: their arguments, and which rows and keys a block has.
+// What the prefill attention kernels share: their arguments, and which rows and keys a block has.
 #pragma once
 #include "Primitives.cuh"
 
@@ -11,7 +11,7 @@
 struct Request {
     u16* out;
     const u16* query;
-    const u16* kv;
+    const void* kv;
     const int* blockTables;
     const int* contextLength;
     const int* rowStart;
@@ -70,14 +70,14 @@ INLINE RowTile findTile(const Request& r, int index, int group, int keysPerTile)
 }
 
 
-#define ATTEND_PREFILL(NAME, TYPE, HEAD, THREADS, BLOCKS)                                                               \
+#define ATTEND_PREFILL(NAME, ROWS, THREADS, BLOCKS)                                                               \
     extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) NAME(                                                 \
-            u16* out, const u16* query, const u16* kv, const int* blockTables, const int* contextLength,                \
+            u16* out, const u16* query, const void* kv, const int* blockTables, const int* contextLength,                \
             const int* rowStart, int outStride, int queryStride, int sequences, int tableStride, int headCount,         \
             int kvHeadCount, int blockSize, long long blockStride, long long valueOffset, float scale, int window,      \
             float softcap, int rowsMin) {                                                                               \
         Request r = {out, query, kv, blockTables, contextLength, rowStart, outStride, queryStride, sequences,           \
                      tableStride, headCount, kvHeadCount, blockSize, blockStride, valueOffset, scale, window, softcap,  \
                      rowsMin};                                                                                       \
-        attend<TYPE, HEAD>(r);                                                                                          \
+        attend<ROWS>(r);                                                                                          \
     }

@@ -1,11 +1,19 @@
 // Attention for every head size and type: one thread block of 128 per row and query head, over 128 positions at a time with
 // running maximum and sum. The path of what the faster kernels do not take, and their cross-check.
 //
-// KV layout: layer -> block -> {key, value} -> kv head -> slot -> element; `kv` is the layer's first element.
+// KV layout: layer -> block -> {key, value} -> kv head -> slot -> element; `kv` is the layer's first element. Scales: Fp8.cuh.
 #include "Elements.cuh"
 
 constexpr int POSITIONS = 128;
 constexpr int VALUES_PER_THREAD = 4;
+
+// The scales of a token and head.
+template <typename K>
+__device__ __forceinline__ unsigned scales(
+    const K* block, int kvHeadCount, int kvHead, int blockSize, int slot, int keySize, int valueSize) {
+    const long at = scales_offset(kvHeadCount, blockSize, keySize, valueSize) + 4 * (kvHead * blockSize + slot);
+    return *reinterpret_cast<const unsigned*>(reinterpret_cast<const unsigned char*>(block) + at);
+}
 
 template <typename T, typename K>
 __device__ void attend(
@@ -55,6 +63,17 @@ __device__ void attend(
             for (int i = 0; i < keySize; i++) {
                 score += q[i] * to_float(key[i]);
             }
+            if constexpr (Scaled<K>::IS) {
+                const int slot = position % blockSize;
+                score *= key_scale(scales(
+                    kv + table[position / blockSize] * blockStride,
+                    kvHeadCount,
+                    kvHead,
+                    blockSize,
+                    slot,
+                    keySize,
+                    valueSize));
+            }
             score *= scale;
             score = softcap == 0 ? score : softcap * tanhf(score / softcap);
         }
@@ -72,6 +91,19 @@ __device__ void attend(
         max = newMax;
         const float weight = position <= last ? expf(score - max) : 0;
         weights[threadIdx.x] = weight;
+        if constexpr (Scaled<K>::IS) {
+            if (position <= last) {
+                const int slot = position % blockSize;
+                weights[threadIdx.x] *= value_scale(scales(
+                    kv + table[position / blockSize] * blockStride,
+                    kvHeadCount,
+                    kvHead,
+                    blockSize,
+                    slot,
+                    keySize,
+                    valueSize));
+            }
+        }
         float part = warp_sum(weight);
         __syncthreads();
         if (threadIdx.x % 32 == 0) {
@@ -145,3 +177,4 @@ __device__ void attend(
             tableStride);                             \
     }
 FOR_EACH_TYPE_PAIR(DEFINE_PAIR)
+FOR_EACH_SCALED_PAIR(DEFINE_PAIR)

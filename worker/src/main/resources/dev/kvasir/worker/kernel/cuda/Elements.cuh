@@ -1,6 +1,7 @@
-// Element types of stored numbers, and loads and stores that go through float. Includes nothing, so that NVRTC compiles it
-// without CUDA's header files.
+// Element types of stored numbers, and loads and stores that go through float. Includes nothing of CUDA's header files, so
+// that NVRTC compiles it without them.
 #pragma once
+#include "Fp8.cuh"
 
 typedef unsigned short uint16;
 
@@ -98,7 +99,7 @@ __device__ __forceinline__ float block_sum(float x, float* scratch) {
     DEFINE(f16, f16)          \
     DEFINE(f32, float)
 
-// Defines a kernel for each type of activations with each type of keys and values.
+// Defines a kernel for each type of activations with each type of keys and values but those with scales.
 #define FOR_EACH_TYPE_PAIR(DEFINE)   \
     DEFINE(bf16_bf16, bf16, bf16)    \
     DEFINE(bf16_f16, bf16, f16)      \
@@ -109,3 +110,25 @@ __device__ __forceinline__ float block_sum(float x, float* scratch) {
     DEFINE(f32_bf16, float, bf16)    \
     DEFINE(f32_f16, float, f16)      \
     DEFINE(f32_f32, float, float)
+
+// Defines a kernel for each type of activations with keys and values of e4m3 and their scales.
+#define FOR_EACH_SCALED_PAIR(DEFINE) \
+    DEFINE(bf16_fp8, bf16, e4m3)     \
+    DEFINE(f16_fp8, f16, e4m3)       \
+    DEFINE(f32_fp8, float, e4m3)
+
+// Keys and values whose numbers mean nothing without the scale of their token and head.
+template <typename K>
+struct Scaled {
+    static constexpr bool IS = false;
+};
+template <>
+struct Scaled<e4m3> {
+    static constexpr bool IS = true;
+};
+
+// Where a block's scales begin, in bytes.
+__device__ __forceinline__ long scales_offset(int kvHeadCount, int blockSize, int keySize, int valueSize) {
+    const long bytes = static_cast<long>(kvHeadCount) * blockSize * (keySize + valueSize);
+    return (bytes + 15) / 16 * 16;
+}

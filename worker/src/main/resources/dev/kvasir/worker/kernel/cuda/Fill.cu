@@ -24,3 +24,13 @@ __device__ void fill(T* data, long count, float middle, float bound, unsigned lo
         fill<T>(data, count, middle, bound, seed);                                           \
     }
 FOR_EACH_TYPE(DEFINE)
+
+// KV blocks of e4m3: numbers of 1.875 at most in blocks of blockWords words, whose words from scaleWord on are scales of 1.
+extern "C" __global__ void fill_fp8(
+    unsigned* data, long words, long blockWords, long scaleWord, unsigned long long seed) {
+    const long step = static_cast<long>(gridDim.x) * blockDim.x;
+    for (long i = static_cast<long>(blockIdx.x) * blockDim.x + threadIdx.x; i < words; i += step) {
+        const unsigned random = static_cast<unsigned>(mix(seed + 0x9E3779B97F4A7C15ull * (i + 1)) >> 32);
+        data[i] = i % blockWords < scaleWord ? random & 0xbfbfbfbfu : 0x3c003c00u;
+    }
+}

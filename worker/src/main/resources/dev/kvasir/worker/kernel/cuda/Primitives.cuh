@@ -56,6 +56,10 @@ INLINE void copy16(u32 to, const void* from, bool real) {
     int bytes = real ? 16 : 0;
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
 }
+INLINE void copy4(u32 to, const void* from, bool real) {
+    int bytes = real ? 4 : 0;
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+}
 INLINE void copyCommit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int PENDING>
 INLINE void copyWait() { asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory"); }
@@ -69,6 +73,11 @@ INLINE void loadMatricesTransposed(u32 (&r)[4], u32 address) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(address) : "memory");
 }
+INLINE u32 loadShared(u32 address) {
+    u32 r;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(r) : "r"(address) : "memory");
+    return r;
+}
 INLINE u32 transpose8x8(u32 x) {
     u32 r;
     asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(r) : "r"(x));
@@ -78,6 +87,16 @@ INLINE u32 transpose8x8(u32 x) {
 INLINE float exp2Fast(float x) {
     float r;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+    return r;
+}
+INLINE float log2Fast(float x) {
+    float r;
+    asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+    return r;
+}
+INLINE float reciprocalFast(float x) {
+    float r;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
     return r;
 }
 INLINE float tanhFast(float x) { return 1.0f - __fdividef(2.0f, exp2Fast(x * 2.8853900817779268f) + 1.0f); }

@@ -1,6 +1,6 @@
 // Rotary position embedding, and keys and values into their blocks.
 //
-// KV layout: layer -> block -> {key, value} -> kv head -> slot -> element; `kv` is the layer's first element.
+// KV layout: layer -> block -> {key, value} -> kv head -> slot -> element; `kv` is the layer's first element. Scales: Fp8.cuh.
 #include "Elements.cuh"
 
 // Angles as the models were trained: position times frequency is rounded to float before cosine and sine.
@@ -48,8 +48,34 @@ __device__ void rotate(
     }
 }
 
+// Largest magnitude over all threads of a block of whole warps, NaN left out; every thread gets it.
+__device__ __forceinline__ float block_largest(float x, float* scratch) {
+    for (int offset = 16; offset > 0; offset /= 2) {
+        x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, offset));
+    }
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) {
+        scratch[threadIdx.x / 32] = x;
+    }
+    __syncthreads();
+    for (int w = 0; w < blockDim.x / 32; w++) {
+        x = fmaxf(x, scratch[w]);
+    }
+    return x;
+}
+
+// Stores a row of floats as numbers of e4m3, and returns their scale.
+__device__ __forceinline__ unsigned store_scaled(e4m3* to, const float* from, int count, float largest) {
+    const unsigned scale = scale_bits(largest);
+    const float inverse = __frcp_rn(key_scale(scale));
+    for (int c = threadIdx.x; c < count; c += blockDim.x) {
+        to[c] = to_e4m3(from[c] * inverse);
+    }
+    return scale;
+}
+
 // Rotates queries in place and keys on their way into the blocks, and copies values there. One thread block per row and
-// KV head, with the query heads that share it; pairs may be 0. Shared: 2 * pairs floats.
+// KV head, with the query heads that share it; pairs may be 0. Shared: 2 * pairs floats; with scales keySize + valueSize more.
 template <typename T, typename K>
 __device__ void rotate_write(
     T* query,
@@ -98,6 +124,39 @@ __device__ void rotate_write(
     K* values = kv + block * blockStride + static_cast<long>(kvHeadCount) * blockSize * keySize +
                 (static_cast<long>(kvHead) * blockSize + slot) * valueSize;
     const T* k = key + static_cast<long>(row) * keyStride + kvHead * keySize;
+    const T* v = value + static_cast<long>(row) * valueStride + kvHead * valueSize;
+    if constexpr (Scaled<K>::IS) {
+        __shared__ float scratch[32];
+        float* floats = shared + 2 * pairs;
+        float largestKey = 0;
+        float largestValue = 0;
+        for (int i = threadIdx.x; i < pairs; i += blockDim.x) {
+            const int a = first_of(i, interleaved);
+            const int b = second_of(i, pairs, interleaved);
+            const float x = to_float(k[a]);
+            const float y = to_float(k[b]);
+            floats[a] = x * shared[i] - y * shared[pairs + i];
+            floats[b] = y * shared[i] + x * shared[pairs + i];
+            largestKey = fmaxf(largestKey, fmaxf(fabsf(floats[a]), fabsf(floats[b])));
+        }
+        for (int c = 2 * pairs + threadIdx.x; c < keySize; c += blockDim.x) {
+            floats[c] = to_float(k[c]);
+            largestKey = fmaxf(largestKey, fabsf(floats[c]));
+        }
+        for (int c = threadIdx.x; c < valueSize; c += blockDim.x) {
+            floats[keySize + c] = to_float(v[c]);
+            largestValue = fmaxf(largestValue, fabsf(floats[keySize + c]));
+        }
+        largestKey = block_largest(largestKey, scratch);
+        largestValue = block_largest(largestValue, scratch);
+        const unsigned keyScale = store_scaled(keys, floats, keySize, largestKey);
+        const unsigned valueScale = store_scaled(values, floats + keySize, valueSize, largestValue);
+        if (threadIdx.x == 0) {
+            const long at = scales_offset(kvHeadCount, blockSize, keySize, valueSize) + 4 * (kvHead * blockSize + slot);
+            unsigned char* bytes = reinterpret_cast<unsigned char*>(kv + block * blockStride);
+            *reinterpret_cast<unsigned*>(bytes + at) = keyScale | valueScale << 16;
+        }
+    } else {
     for (int i = threadIdx.x; i < pairs; i += blockDim.x) {
         const int a = first_of(i, interleaved);
         const int b = second_of(i, pairs, interleaved);
@@ -109,9 +168,9 @@ __device__ void rotate_write(
     for (int c = 2 * pairs + threadIdx.x; c < keySize; c += blockDim.x) {
         keys[c] = from_float<K>(to_float(k[c]));
     }
-    const T* v = value + static_cast<long>(row) * valueStride + kvHead * valueSize;
     for (int c = threadIdx.x; c < valueSize; c += blockDim.x) {
         values[c] = from_float<K>(to_float(v[c]));
+    }
     }
 }
 
@@ -177,3 +236,4 @@ FOR_EACH_TYPE(DEFINE)
             tableStride);                            \
     }
 FOR_EACH_TYPE_PAIR(DEFINE_PAIR)
+FOR_EACH_SCALED_PAIR(DEFINE_PAIR)

@@ -1,8 +1,8 @@
 package dev.kvasir.worker.kernel.cpu;
 
-import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.kernel.AttentionShape;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvLayout;
 import java.util.SplittableRandom;
 
@@ -19,8 +19,9 @@ final class AttentionAgreement {
     }
 
     /** Sequences given as {computed before, context}; what was computed before is computed here, in an earlier step. */
-    void check(AttentionShape shape, int valueSize, int blockSize, DType dtype, int[][] sequences, double tolerance) {
-        var layout = new KvLayout(2, shape.kvHeadCount(), shape.headSize(), valueSize, blockSize, dtype);
+    void check(
+            AttentionShape shape, int valueSize, int blockSize, KvFormat format, int[][] sequences, double tolerance) {
+        var layout = new KvLayout(2, shape.kvHeadCount(), shape.headSize(), valueSize, blockSize, format);
         var kv = new KernelPair.Both<>(pair.oracle.allocateKv(layout, BLOCKS), pair.tested.allocateKv(layout, BLOCKS));
         int[][] tables = tables(sequences, blockSize);
         for (int step = 0; step < 2; step++) {
@@ -45,7 +46,7 @@ final class AttentionAgreement {
             pair.oracle.attend(out.oracle(), query.oracle(), kv.oracle(), 1, batch, shape);
             pair.tested.attend(out.tested(), query.tested(), kv.tested(), 1, batch, shape);
             KernelPair.assertClose(
-                    out, rows, tolerance, "%s, blocks of %d %s, step %d".formatted(shape, blockSize, dtype, step));
+                    out, rows, tolerance, "%s, blocks of %d %s, step %d".formatted(shape, blockSize, format, step));
         }
     }
 

@@ -6,6 +6,7 @@ import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.kernel.AttentionShape;
 import dev.kvasir.worker.kernel.Batch;
 import dev.kvasir.worker.kernel.Kernels;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.Tensors;
@@ -66,26 +67,26 @@ final class BatchInvarianceTest {
 
     @Test
     void attentionIsTheSameInOneStepOrTokenByTokenOrInChunks() {
-        for (var dtype : DType.values()) {
+        for (var format : KvFormat.values()) {
             for (int window : new int[] {0, 70}) {
                 var shape = new AttentionShape(6, 2, 40, 0.2f, window, 0);
                 float[] key = Tensors.gaussian(200 * 80, 1, random);
                 float[] value = Tensors.gaussian(200 * 80, 1, random);
                 float[] query = Tensors.gaussian(200 * 240, 1, random);
-                float[][] whole = attend(shape, dtype, key, value, query, new int[] {0, 200});
+                float[][] whole = attend(shape, format, key, value, query, new int[] {0, 200});
                 int[] tokenByToken = IntStream.rangeClosed(0, 200).toArray();
-                assertThat(attend(shape, dtype, key, value, query, tokenByToken))
+                assertThat(attend(shape, format, key, value, query, tokenByToken))
                         .isEqualTo(whole);
                 int[] chunks = {0, 3, 64, 65, 127, 170, 200};
-                assertThat(attend(shape, dtype, key, value, query, chunks)).isEqualTo(whole);
+                assertThat(attend(shape, format, key, value, query, chunks)).isEqualTo(whole);
             }
         }
     }
 
     /** All rows of one sequence, computed in steps [borders[i], borders[i + 1]). */
     private float[][] attend(
-            AttentionShape shape, DType dtype, float[] key, float[] value, float[] query, int[] borders) {
-        var kv = kernels.allocateKv(new KvLayout(1, 2, 40, 40, 16, dtype), 13);
+            AttentionShape shape, KvFormat format, float[] key, float[] value, float[] query, int[] borders) {
+        var kv = kernels.allocateKv(new KvLayout(1, 2, 40, 40, 16, format), 13);
         var result = new float[200][];
         for (int i = 0; i + 1 < borders.length; i++) {
             int from = borders[i];

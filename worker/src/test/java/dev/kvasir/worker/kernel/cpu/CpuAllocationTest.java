@@ -7,6 +7,7 @@ import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.kernel.Activation;
 import dev.kvasir.worker.kernel.AttentionShape;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
@@ -66,6 +67,7 @@ final class CpuAllocationTest {
         private final Matrix x;
         private final Matrix y;
         private final KvStorage kv;
+        private final KvStorage scaled;
         private final RotaryTable rotary = new RotaryTable(new float[16], 1, false);
         private final AttentionShape shape = new AttentionShape(4, 4, 32, 0.1f, 0, 30);
         private final Batch batch = new Batch(6, 1);
@@ -80,6 +82,7 @@ final class CpuAllocationTest {
             x = kernels.allocate(6, WIDTH);
             y = kernels.allocate(6, WIDTH);
             kv = kernels.allocateKv(new KvLayout(1, 4, 32, 32, 16, dtype), 7);
+            scaled = kernels.allocateKv(new KvLayout(1, 4, 32, 32, 16, KvFormat.FP8), 7);
         }
 
         void step(int rows) {
@@ -92,6 +95,8 @@ final class CpuAllocationTest {
             kernels.rotate(y, rows, 32, rotary, batch.positions);
             kernels.writeKv(kv, 0, y, y, batch);
             kernels.attend(x, y, kv, 0, batch, shape);
+            kernels.writeKv(scaled, 0, y, y, batch);
+            kernels.attend(x, y, scaled, 0, batch, shape);
             kernels.layerNorm(y, x, rows, norm, norm, 1e-5f);
             for (var activation : activations) {
                 kernels.gate(y, x, rows, activation);

@@ -1,7 +1,7 @@
 package dev.kvasir.worker.kernel.cpu;
 
-import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.kernel.AttentionShape;
+import dev.kvasir.worker.kernel.KvFormat;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
@@ -20,16 +20,24 @@ final class CpuAttentionTest {
     void headSizesAndBlockSizesAgree() {
         for (int headSize : new int[] {1, 20, 24, 64, 80, 96, 128, 256}) {
             for (int blockSize : new int[] {1, 8, 16, 32}) {
-                var dtype = blockSize == 1 ? DType.F32 : blockSize == 16 ? DType.F16 : DType.BF16;
-                check(new AttentionShape(4, 2, headSize, 0.2f, 0, 0), headSize, blockSize, dtype);
+                var format = blockSize == 1 ? KvFormat.F32 : blockSize == 16 ? KvFormat.F16 : KvFormat.BF16;
+                check(new AttentionShape(4, 2, headSize, 0.2f, 0, 0), headSize, blockSize, format);
             }
         }
     }
 
     @Test
+    void scaledRowsAgree() {
+        for (int headSize : new int[] {1, 3, 20, 64, 80, 128}) {
+            check(new AttentionShape(4, 2, headSize, 0.2f, 0, 0), headSize, headSize == 3 ? 1 : 16, KvFormat.FP8);
+        }
+        check(new AttentionShape(4, 1, 48, 0.2f, 31, 1.5f), 33, 8, KvFormat.FP8);
+    }
+
+    @Test
     void groupsOfHeadsAgree() {
         for (int group : new int[] {1, 3, 5, 7, 8, 16, 71}) {
-            check(new AttentionShape(2 * group, 2, 32, 0.2f, 0, 0), 32, 16, DType.BF16);
+            check(new AttentionShape(2 * group, 2, 32, 0.2f, 0, 0), 32, 16, KvFormat.BF16);
         }
     }
 
@@ -37,20 +45,20 @@ final class CpuAttentionTest {
     void windowsAndSoftcapsAgree() {
         for (int window : new int[] {0, 1, 2, 31, 64, 65, 100}) {
             for (float softcap : new float[] {0, 1.5f, 50}) {
-                check(new AttentionShape(6, 2, 20, 0.3f, window, softcap), 20, 8, DType.F32);
+                check(new AttentionShape(6, 2, 20, 0.3f, window, softcap), 20, 8, KvFormat.F32);
             }
         }
     }
 
     @Test
     void valuesMayBeOfAnotherSizeThanKeys() {
-        check(new AttentionShape(4, 1, 48, 0.2f, 0, 0), 33, 16, DType.F16);
-        check(new AttentionShape(4, 1, 33, 0.2f, 0, 0), 48, 16, DType.BF16);
+        check(new AttentionShape(4, 1, 48, 0.2f, 0, 0), 33, 16, KvFormat.F16);
+        check(new AttentionShape(4, 1, 33, 0.2f, 0, 0), 48, 16, KvFormat.BF16);
     }
 
-    private void check(AttentionShape shape, int valueSize, int blockSize, DType dtype) {
+    private void check(AttentionShape shape, int valueSize, int blockSize, KvFormat format) {
         try (var pair = new KernelPair(TestKernels.deterministic(2))) {
-            new AttentionAgreement(pair, random).check(shape, valueSize, blockSize, dtype, MIXED, TOLERANCE);
+            new AttentionAgreement(pair, random).check(shape, valueSize, blockSize, format, MIXED, TOLERANCE);
         }
     }
 }

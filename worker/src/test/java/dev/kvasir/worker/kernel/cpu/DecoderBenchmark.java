@@ -6,6 +6,7 @@ import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.worker.forward.Decoder;
 import dev.kvasir.worker.forward.DecoderLimits;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.KvStorage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -55,7 +56,7 @@ final class DecoderBenchmark {
                 var kernels = new TimedKernels(new CpuKernels(options))) {
             System.out.println(kernels.describe());
             var decoder = Decoder.load(kernels, model.config(), weights, new DecoderLimits(512, 16, 2048));
-            var kv = kernels.allocateKv(decoder.layout(16, DType.BF16), 16 * 33);
+            var kv = kernels.allocateKv(decoder.layout(16, KvFormat.BF16), 16 * 33);
             new DecoderBenchmark(kernels, decoder, kv, options.threads()).run(rounds);
         }
         Files.delete(folder.resolve("config.json"));
