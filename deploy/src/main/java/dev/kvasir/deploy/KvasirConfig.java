@@ -4,6 +4,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import dev.kvasir.kvstore.KvStoreConfig;
 import dev.kvasir.kvstore.transfer.TransferSettings;
+import dev.kvasir.kvstore.transfer.TransferTls;
 import dev.kvasir.router.MigrationConfig;
 import dev.kvasir.router.RouterConfig;
 import dev.kvasir.worker.SharingConfig;
@@ -13,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param dataDir folder for what this member leaves behind
  * @param restartsPerHour times that a member whose worker broke may start anew
  * @param warmUpTimeout bound of the time spent warming up before serving; zero for no warm-up
+ * @param tls certificates of members that exchange KV blocks
  * @param status of members without doors for clients
  * @param pekko settings of the user for Pekko itself
  */
@@ -38,6 +41,7 @@ public record KvasirConfig(
         int restartsPerHour,
         Duration warmUpTimeout,
         ClusterConfig cluster,
+        Optional<TransferTls> tls,
         StatusConfig status,
         RouterConfig router,
         MigrationConfig migration,
@@ -99,6 +103,7 @@ public record KvasirConfig(
                 kvasir.getInt("restarts-per-hour"),
                 kvasir.getDuration("warm-up-timeout"),
                 cluster,
+                tls(kvasir.getConfig("tls")),
                 StatusConfig.from(kvasir.getConfig("status")),
                 RouterConfig.from(kvasir.getConfig("router")),
                 MigrationConfig.from(kvasir.getConfig("router.migration"), cluster.lease()),
@@ -107,6 +112,22 @@ public record KvasirConfig(
                 SharingConfig.from(kvasir.getConfig("worker.sharing")),
                 KvStoreConfig.from(kvasir.getConfig("kvstore")),
                 pekko);
+    }
+
+    /** All three files, or none. */
+    private static Optional<TransferTls> tls(Config section) {
+        var certificate = section.getString("certificate");
+        var key = section.getString("key");
+        var ca = section.getString("ca");
+        if (certificate.isEmpty() && key.isEmpty() && ca.isEmpty()) {
+            return Optional.empty();
+        }
+        if (certificate.isEmpty() || key.isEmpty() || ca.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "kvasir.tls has certificate '%s', key '%s' and ca '%s' but must have all of them, or none"
+                            .formatted(certificate, key, ca));
+        }
+        return Optional.of(new TransferTls(Path.of(certificate), Path.of(key), Path.of(ca)));
     }
 
     private static Set<Role> roles(Config kvasir) {
@@ -141,7 +162,7 @@ public record KvasirConfig(
 
     /** Where the KV transfer services of this member are. */
     TransferSettings transferSettings() {
-        return new TransferSettings(cluster.listenHost(), cluster.host());
+        return new TransferSettings(cluster.listenHost(), cluster.host(), tls);
     }
 
     /** Whether this process has the role. */

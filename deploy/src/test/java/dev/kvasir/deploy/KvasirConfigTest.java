@@ -50,6 +50,25 @@ final class KvasirConfigTest {
     }
 
     @Test
+    void certificatesAreAllThereOrNone() throws IOException {
+        var pem = Files.writeString(folder.resolve("some.pem"), "");
+        var config = load(
+                file("kvasir.tls { certificate = \"%s\", key = \"%s\", ca = \"%s\" }".formatted(pem, pem, pem)),
+                Map.of(),
+                Map.of());
+        assertThat(config.transferSettings().tls()).isPresent();
+        assertThat(KvasirConfig.load(null, Map.of(), Map.of())
+                        .transferSettings()
+                        .tls())
+                .isEmpty();
+        assertThatThrownBy(() -> load(file("kvasir.tls.certificate = \"%s\"".formatted(pem)), Map.of(), Map.of()))
+                .hasMessageContaining("kvasir.tls")
+                .hasMessageContaining("all of them, or none");
+        assertThatThrownBy(() -> load(file("kvasir.tls { certificate = a, key = b, ca = c }"), Map.of(), Map.of()))
+                .hasMessageContaining("cannot be read");
+    }
+
+    @Test
     void everySettingOfAFileIsTaken() throws IOException {
         var config = load(file("""
                         kvasir {

@@ -18,6 +18,7 @@ import java.util.Map;
  * @param diskRetry after which a disk tier that switched itself off is tried again
  * @param transferPort of the KV transfer service; 0 for a free one
  * @param transfersMax under way at a time, in each direction
+ * @param serveTimeout longest time in which a pull of another member is served
  */
 public record KvStoreConfig(
         int indexShards,
@@ -28,7 +29,8 @@ public record KvStoreConfig(
         Duration diskSlow,
         Duration diskRetry,
         int transferPort,
-        int transfersMax) {
+        int transfersMax,
+        Duration serveTimeout) {
     private static final String SECTION = "kvasir.kvstore.";
     private static final int HOLDERS_MAX = 4096;
     private static final int FOLLOWERS_MAX = 1024;
@@ -41,6 +43,7 @@ public record KvStoreConfig(
             Map.entry("disk-slow", "500 ms"),
             Map.entry("disk-retry", "1 minute"),
             Map.entry("transfer-port", 0),
+            Map.entry("serve-timeout", "1 minute"),
             Map.entry("max-transfers", 16)));
 
     public KvStoreConfig {
@@ -61,6 +64,11 @@ public record KvStoreConfig(
                 "between 1 ms and 1 hour");
         between("transfer-port", transferPort, 0, 65_535);
         between("max-transfers", transfersMax, 1, 1024);
+        require(
+                serveTimeout.toMillis() >= 10 && serveTimeout.toHours() < 1,
+                "serve-timeout",
+                serveTimeout,
+                "between 10 ms and 1 hour");
     }
 
     /** Settings with every default. */
@@ -80,7 +88,8 @@ public record KvStoreConfig(
                 config.getDuration("disk-slow"),
                 config.getDuration("disk-retry"),
                 config.getInt("transfer-port"),
-                config.getInt("max-transfers"));
+                config.getInt("max-transfers"),
+                config.getDuration("serve-timeout"));
     }
 
     /** Bounds of one shard. */

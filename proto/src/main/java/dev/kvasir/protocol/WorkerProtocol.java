@@ -10,7 +10,7 @@ import org.apache.pekko.actor.typed.receptionist.ServiceKey;
 /** What a worker can be told, and what it tells of itself. Sealed: it is spoken over the wire. */
 public final class WorkerProtocol {
     /** Version of all cluster messages; members that differ refuse each other. */
-    public static final int VERSION = 2;
+    public static final int VERSION = 3;
 
     /** Under this key every worker registers with the receptionist. */
     public static final ServiceKey<Command> KEY = ServiceKey.create(Command.class, "kvasir-worker");
@@ -148,6 +148,7 @@ public final class WorkerProtocol {
      * @param incarnation Pekko's UID of the member: one life of it
      * @param fingerprint digest of weights and configuration, in hexadecimal
      * @param maxModelLength most tokens of prompt and output together
+     * @param numerics names all that the bits of KV blocks depend on besides model and element type
      */
     public record Description(
             int protocolVersion,
@@ -162,8 +163,14 @@ public final class WorkerProtocol {
             int vocabularySize,
             long parameterCount,
             String kvCacheDtype,
-            String device)
-            implements WireMessage {}
+            String device,
+            String numerics)
+            implements WireMessage {
+        /** Workers whose blocks are the same, bit for bit, name the same: the model, and how it is computed. */
+        public String kvOrigin() {
+            return fingerprint + "/" + numerics;
+        }
+    }
 
     /**
      * What does.

@@ -153,6 +153,7 @@ final class WorkerWire {
                 .setParameterCount(description.parameterCount())
                 .setKvCacheDtype(description.kvCacheDtype())
                 .setDevice(description.device())
+                .setNumerics(description.numerics())
                 .build();
     }
 
@@ -170,7 +171,8 @@ final class WorkerWire {
                 WireCheck.count("vocabulary_size", wire.getVocabularySize()),
                 WireCheck.count("parameter_count", wire.getParameterCount()),
                 WireCheck.text("kv_cache_dtype", wire.getKvCacheDtype()),
-                WireCheck.text("device", wire.getDevice()));
+                WireCheck.text("device", wire.getDevice()),
+                WireCheck.text("numerics", wire.getNumerics()));
     }
 
     static dev.kvasir.v1.cluster.LoadReport write(WorkerProtocol.LoadReport report) {

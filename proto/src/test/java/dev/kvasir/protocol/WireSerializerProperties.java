@@ -355,7 +355,8 @@ class WireSerializerProperties {
                 count(random),
                 random.nextLong(Long.MAX_VALUE),
                 text(random, 10),
-                text(random, 100));
+                text(random, 100),
+                text(random, 50));
     }
 
     private static LoadReport report(RandomGenerator random) {

@@ -17,6 +17,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -34,6 +35,8 @@ public final class IndexFollower {
     /** Pools of a model that are followed: workers that are refused have others, and those before an upgrade. */
     private static final int POOLS_MAX = 4;
 
+    private static final int WORKERS_MAX = 8192;
+
     private static final long ASK_AGAIN_NANOS = 2_000_000_000;
 
     private final ShardRoute shards;
@@ -41,6 +44,12 @@ public final class IndexFollower {
     private final IndexReplica.Limits limits;
     private final Map<String, PoolReplica> pools = new HashMap<>();
     private final Map<String, LinkedHashSet<String>> poolsByModel = new HashMap<>();
+    private final Map<dev.kvasir.kvstore.index.Holder, String> poolByWorker = new LinkedHashMap<>() {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<dev.kvasir.kvstore.index.Holder, String> oldest) {
+            return size() > WORKERS_MAX;
+        }
+    };
     private final Match match = new Match();
 
     /** A follower of nothing yet; {@code blocksMax} bounds the copy of each shard. */
@@ -50,9 +59,16 @@ public final class IndexFollower {
         this.limits = new IndexReplica.Limits(blocksMax, 2 * blocksMax, blocksMax, ASK_AGAIN_NANOS);
     }
 
-    /** A model has a worker: its pool is followed from now on. */
-    public void serves(Description worker, ActorRef<Update> self, long nowNanos) {
-        var pool = ShardName.pool(worker.fingerprint(), worker.kvCacheDtype(), worker.blockSize());
+    /** These workers, and no others, may be given requests: their pools are followed from now on. */
+    public void serve(List<Description> workers, ActorRef<Update> self, long nowNanos) {
+        for (var worker : workers) {
+            var pool = ShardName.pool(worker.kvOrigin(), worker.kvCacheDtype(), worker.blockSize());
+            poolByWorker.put(new dev.kvasir.kvstore.index.Holder(worker.address(), worker.incarnation()), pool);
+            serve(worker, pool, self, nowNanos);
+        }
+    }
+
+    private void serve(Description worker, String pool, ActorRef<Update> self, long nowNanos) {
         var ofModel = poolsByModel.computeIfAbsent(worker.model(), _ -> new LinkedHashSet<>());
         ofModel.remove(pool);
         ofModel.addLast(pool);
@@ -118,15 +134,22 @@ public final class IndexFollower {
         return match.longest() > 0;
     }
 
+    private boolean isOf(@Nullable String pool, ShardReplica shard, HashChain prompt) {
+        var replica = pool == null ? null : pools.get(pool);
+        return replica != null && replica.of(prompt).filter(shard::equals).isPresent();
+    }
+
     /** Who has more of a prompt than the worker that is to compute it, and can be pulled from; most blocks first. */
     public List<KvSource> sources(String model, HashChain prompt, String workerAddress, long workerIncarnation) {
+        var worker = new dev.kvasir.kvstore.index.Holder(workerAddress, workerIncarnation);
         var shard = shard(model, prompt);
-        if (shard == null) {
+        // What others compute in another way is of no use to it.
+        if (shard == null || !isOf(poolByWorker.get(worker), shard, prompt)) {
             return List.of();
         }
         var index = shard.replica().index();
         index.match(prompt, prompt.size(), match);
-        int own = match.blocks(index.slot(new dev.kvasir.kvstore.index.Holder(workerAddress, workerIncarnation)));
+        int own = match.blocks(index.slot(worker));
         var sources = new ArrayList<KvSource>();
         for (Holder holder : shard.holders()) {
             int blocks = match.blocks(index.slot(ShardReplica.key(holder)));

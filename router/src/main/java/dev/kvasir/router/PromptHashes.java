@@ -18,7 +18,7 @@ final class PromptHashes {
                 .map(WorkerStatus::description)
                 .map(worker -> {
                     var root = new HashRoot(
-                            worker.fingerprint(),
+                            worker.kvOrigin(),
                             "",
                             worker.kvCacheDtype(),
                             worker.blockSize(),

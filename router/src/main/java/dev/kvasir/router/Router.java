@@ -199,6 +199,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
 
     private void followIndex() {
         if (index != null) {
+            index.serve(workers.serving(), updates, System.nanoTime());
             index.followAll(updates, System.nanoTime());
             getContext().scheduleOnce(FOLLOW_EVERY, getContext().getSelf(), new FollowIndex());
         }
@@ -329,7 +330,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
         oversight.described(worker, answer.description(), () -> unsubscribe(worker), System.nanoTime());
         getContext().watchWith(worker, new Gone(worker));
         if (index != null) {
-            index.serves(answer.description(), updates, System.nanoTime());
+            index.serve(workers.serving(), updates, System.nanoTime());
         }
         subscribe(worker);
     }

@@ -125,6 +125,17 @@ public final class Workers<R> {
         return refs;
     }
 
+    /** Those that may be given requests. */
+    public List<Description> serving() {
+        var serving = new ArrayList<Description>();
+        for (var worker : byId.values()) {
+            if (worker.description != null && worker.refusal.isEmpty()) {
+                serving.add(worker.description);
+            }
+        }
+        return serving;
+    }
+
     public @Nullable WorkerId id(R ref) {
         var worker = known.get(ref);
         return worker == null ? null : worker.id;

@@ -3,6 +3,7 @@ package dev.kvasir.router;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.protocol.WorkerProtocol.Description;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -28,5 +29,34 @@ class PromptHashesTest {
                 .isNotEqualTo(first("b", true))
                 .isNotEqualTo(shared);
         assertThat(first("a", false)).isEqualTo(shared);
+    }
+
+    private BlockHash namedAt(String numerics) {
+        var worker = StandInWorker.description(1, "f00d");
+        var other = new Description(
+                worker.protocolVersion(),
+                worker.address(),
+                worker.incarnation(),
+                worker.model(),
+                worker.family(),
+                worker.fingerprint(),
+                worker.blockSize(),
+                worker.totalBlocks(),
+                worker.maxModelLength(),
+                worker.vocabularySize(),
+                worker.parameterCount(),
+                worker.kvCacheDtype(),
+                worker.device(),
+                numerics);
+        status.publish(List.of(new ClusterStatus.WorkerStatus(other, null, "")));
+        return first("", true);
+    }
+
+    @Test
+    void blocksThatAreComputedInAnotherWayHaveOtherNames() {
+        assertThat(namedAt("cpu-exact-0"))
+                .isEqualTo(namedAt("cpu-exact-0"))
+                .isNotEqualTo(namedAt("cpu-onednn-0"))
+                .isNotEqualTo(namedAt("cuda-bf16"));
     }
 }

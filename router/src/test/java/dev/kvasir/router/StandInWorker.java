@@ -92,7 +92,8 @@ public final class StandInWorker {
                 TestModel.TOKENIZER.vocabularySize(),
                 4_000_000,
                 "f32",
-                "cpu");
+                "cpu",
+                "exact");
     }
 
     /** Requests it has and is not done with. */

@@ -53,14 +53,14 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
 
     KvPlane(Sharing sharing, WorkerProtocol.Description description, long blockBytes) {
         this.sharing = sharing;
-        this.pool = ShardName.pool(description.fingerprint(), description.kvCacheDtype(), description.blockSize());
+        this.pool = ShardName.pool(description.kvOrigin(), description.kvCacheDtype(), description.blockSize());
         if (sharing.config().memory() < blockBytes) {
             exchange = null;
             blocks = new SharedBlocks(this::wake);
             holder = holder(description, "");
         } else {
             var format = new BlockFormat(
-                    description.fingerprint(),
+                    description.kvOrigin(),
                     description.kvCacheDtype(),
                     description.blockSize(),
                     KvLayout.VERSION,
@@ -86,9 +86,9 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
         var config = sharing.config();
         var tier = new MemoryTier(format, config.memory());
         var host = new WorkerBlocks(description.incarnation(), tier);
-        var client = new TransferClient(TransferServer::connect, config.transfersMax());
-        var service = new TransferService(host, Optional.empty(), config.transfersMax());
-        var server = TransferServer.start(sharing.transfer().listenHost(), config.transferPort(), service);
+        var client = new TransferClient(sharing.transfer()::connect, config.transfersMax());
+        var service = new TransferService(host, Optional.empty(), config.transfersMax(), config.serveTimeout());
+        var server = TransferServer.start(sharing.transfer(), config.transferPort(), service);
         var stores = new StoreDirectory(description.address());
         var pulls = new Pulls(client, format, tier, config);
         return new Exchange(tier, host, client, server, pulls, new Offers(client, format, stores), stores);

@@ -134,10 +134,8 @@ record ModelLoader(
             var runner = runner(ranks, decoders, blocks, kvFormat, weights);
             runner.prepare(preparation);
             var fingerprint = folder.fingerprint(weights, servedLength).hex();
-            return new LoadedModel(
-                    description(blocks, servedLength, fingerprint, kvFormat, ranks.describe()),
-                    settings(limits, servedLength, fingerprint, kvFormat),
-                    runner);
+            var description = description(blocks, servedLength, fingerprint, kvFormat, ranks);
+            return new LoadedModel(description, settings(limits, servedLength, description.kvOrigin(), kvFormat), runner);
         } catch (RuntimeException e) {
             ranks.close();
             throw e;
@@ -215,11 +213,11 @@ record ModelLoader(
         return left;
     }
 
-    private EngineSettings settings(SchedulerLimits limits, int servedLength, String fingerprint, KvFormat kvFormat) {
+    private EngineSettings settings(SchedulerLimits limits, int servedLength, String kvOrigin, KvFormat kvFormat) {
         return new EngineSettings(
                 servedName,
                 incarnation,
-                fingerprint,
+                kvOrigin,
                 name(kvFormat),
                 servedLength,
                 limits,
@@ -238,7 +236,7 @@ record ModelLoader(
     }
 
     private WorkerProtocol.Description description(
-            int blocks, int servedLength, String fingerprint, KvFormat kvFormat, String device) {
+            int blocks, int servedLength, String fingerprint, KvFormat kvFormat, Ranks ranks) {
         return new WorkerProtocol.Description(
                 WorkerProtocol.VERSION,
                 address,
@@ -252,6 +250,7 @@ record ModelLoader(
                 folder.config().vocabSize(),
                 WeightShapes.parameterCount(folder.config()),
                 name(kvFormat),
-                device);
+                ranks.describe(),
+                ranks.numerics());
     }
 }

@@ -17,6 +17,7 @@ import java.util.Map;
  * @param offer which blocks kvstores are offered
  * @param transferPort of the KV transfer service; 0 for a free one
  * @param transfersMax under way at a time, in each direction
+ * @param serveTimeout longest time in which a pull of another member is served
  * @param handOverTimeout longest time in which a worker that leaves gives its blocks to kvstores; 0 for not at all
  */
 public record SharingConfig(
@@ -27,6 +28,7 @@ public record SharingConfig(
         Offer offer,
         int transferPort,
         int transfersMax,
+        Duration serveTimeout,
         Duration handOverTimeout) {
     /** Which blocks kvstores of other members are offered. */
     public enum Offer {
@@ -46,6 +48,7 @@ public record SharingConfig(
             Map.entry("pull-timeout", "5 s"),
             Map.entry("offer", "copied"),
             Map.entry("transfer-port", 0),
+            Map.entry("serve-timeout", "1 minute"),
             Map.entry("max-transfers", 8),
             Map.entry("hand-over-timeout", "10 s")));
 
@@ -59,6 +62,11 @@ public record SharingConfig(
                 "between 10 ms and 10 minutes");
         require(transferPort >= 0 && transferPort <= 65_535, "transfer-port", transferPort, "in [0, 65535]");
         require(transfersMax >= 1 && transfersMax <= 1024, "max-transfers", transfersMax, "in [1, 1024]");
+        require(
+                serveTimeout.toMillis() >= 10 && serveTimeout.toHours() < 1,
+                "serve-timeout",
+                serveTimeout.toMillis() + " ms",
+                "between 10 ms and 1 hour");
         require(
                 !handOverTimeout.isNegative() && handOverTimeout.toMinutes() < 10,
                 "hand-over-timeout",
@@ -82,6 +90,7 @@ public record SharingConfig(
                 offer(config.getString("offer")),
                 config.getInt("transfer-port"),
                 config.getInt("max-transfers"),
+                config.getDuration("serve-timeout"),
                 config.getDuration("hand-over-timeout"));
     }
 

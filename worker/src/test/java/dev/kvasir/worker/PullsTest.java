@@ -15,6 +15,7 @@ import dev.kvasir.kvstore.transfer.TransferService;
 import dev.kvasir.protocol.KvSource;
 import dev.kvasir.worker.engine.Pull;
 import dev.kvasir.worker.engine.PullNeed;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -34,8 +35,8 @@ class PullsTest {
     private final MemoryTier here = new MemoryTier(FORMAT, 1 << 20);
     private final CountDownLatch gate = new CountDownLatch(1);
     private final AtomicInteger asked = new AtomicInteger();
-    private final TransferServer server =
-            TransferServer.start("127.0.0.1", 0, new TransferService(new Holding(), Optional.empty(), 4));
+    private final TransferServer server = TransferServer.start(
+            "127.0.0.1", 0, new TransferService(new Holding(), Optional.empty(), 4, Duration.ofMinutes(1)));
     private final TransferClient client = new TransferClient(TransferServer::connect, 4);
     private final Pulls pulls =
             new Pulls(client, FORMAT, here, SharingConfig.from(ConfigFactory.parseString("pull-timeout = 60 s")));

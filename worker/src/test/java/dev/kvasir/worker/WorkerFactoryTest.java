@@ -109,7 +109,7 @@ class WorkerFactoryTest {
     void routersNameBlocksAsTheEngineDoes() {
         var model = loader("block-size = 8, num-kv-blocks = 40", Long.MAX_VALUE).call();
         assertThat(model.settings().kvDtype()).isEqualTo(model.description().kvCacheDtype());
-        assertThat(model.settings().fingerprint()).isEqualTo(model.description().fingerprint());
+        assertThat(model.settings().kvOrigin()).isEqualTo(model.description().kvOrigin());
         assertThat(model.settings().limits().blockSize())
                 .isEqualTo(model.description().blockSize());
         model.runner().close();

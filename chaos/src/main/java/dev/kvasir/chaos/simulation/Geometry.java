@@ -39,7 +39,7 @@ record Geometry(
 
     /** Of blocks in host memory. */
     BlockFormat format() {
-        return new BlockFormat(StandInModel.FINGERPRINT, StandInModel.KV_DTYPE, blockSize, 1, blockSize * Long.BYTES);
+        return new BlockFormat(StandInModel.KV_ORIGIN, StandInModel.KV_DTYPE, blockSize, 1, blockSize * Long.BYTES);
     }
 
     /** Host memory for so many blocks. */

@@ -109,7 +109,7 @@ final class Oracle {
         if (!prefixCaching) {
             return HashChain.unnamed().parent(0);
         }
-        var root = new HashRoot(StandInModel.FINGERPRINT, "", StandInModel.KV_DTYPE, blockSize, salt, "");
+        var root = new HashRoot(StandInModel.KV_ORIGIN, "", StandInModel.KV_DTYPE, blockSize, salt, "");
         return new BlockHasher(blockSize).root(root);
     }
 

@@ -99,7 +99,10 @@ class RouterShell implements Life.Program {
     @Override
     public void start() {
         self.every(LEASE / Leases.LOOKS_PER_LEASE, this::lookAround);
-        self.every(Timeline.SECOND, () -> index.followAll(updates, self.nanos()));
+        self.every(Timeline.SECOND, () -> {
+            index.serve(workers.serving(), updates, self.nanos());
+            index.followAll(updates, self.nanos());
+        });
         self.every(
                 LEASE / 2,
                 () -> List.copyOf(streams.values())
@@ -140,7 +143,7 @@ class RouterShell implements Life.Program {
             loads.put(worker, new Ref<>(world, self, report -> workers.reported(worker, report)));
             oversight.described(worker, description, () -> loads.remove(worker), self.nanos());
             watched.add(worker);
-            index.serves(description, updates, self.nanos());
+            index.serve(workers.serving(), updates, self.nanos());
             subscribe(worker);
         }
     }
@@ -408,7 +411,7 @@ class RouterShell implements Life.Program {
         int blockSize = world.geometry().blockSize();
         var hasher = new BlockHasher(blockSize);
         var root = new HashRoot(
-                StandInModel.FINGERPRINT,
+                StandInModel.KV_ORIGIN,
                 "",
                 StandInModel.KV_DTYPE,
                 blockSize,

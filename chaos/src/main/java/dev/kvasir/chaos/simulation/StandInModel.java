@@ -10,6 +10,8 @@ final class StandInModel {
     static final int END = 2;
     static final String NAME = "stand-in";
     static final String FINGERPRINT = "stand-in-1";
+    static final String NUMERICS = "exact";
+    static final String KV_ORIGIN = FINGERPRINT + "/" + NUMERICS;
     static final String KV_DTYPE = "digest";
 
     private StandInModel() {}

@@ -81,7 +81,7 @@ class WorkerShell implements Life.Program, TransferHost {
         settings = new EngineSettings(
                 StandInModel.NAME,
                 self.incarnation(),
-                StandInModel.FINGERPRINT,
+                StandInModel.KV_ORIGIN,
                 StandInModel.KV_DTYPE,
                 geometry.lengthMax(),
                 new SchedulerLimits(geometry.tokensMax(), geometry.sequencesMax(), 8, geometry.blockSize()),
@@ -428,7 +428,8 @@ class WorkerShell implements Life.Program, TransferHost {
                 StandInModel.VOCABULARY,
                 0,
                 StandInModel.KV_DTYPE,
-                "virtual");
+                "virtual",
+                StandInModel.NUMERICS);
     }
 
     /** Requests that are handed over, and not yet seen by the engine. */

@@ -125,8 +125,7 @@ final class World {
         this.cluster = new Cluster(this, Randoms.of(seed, "cluster"));
         var geometry = scenario.geometry();
         this.shardNames = ShardName.all(
-                ShardName.pool(StandInModel.FINGERPRINT, StandInModel.KV_DTYPE, geometry.blockSize()),
-                geometry.shards());
+                ShardName.pool(StandInModel.KV_ORIGIN, StandInModel.KV_DTYPE, geometry.blockSize()), geometry.shards());
         var jobs = scenario.workload().jobs(model, Randoms.of(seed, "workload"));
         var outside = new Life(timeline, CLIENT, 0, 0);
         var oracle = new Oracle(geometry);

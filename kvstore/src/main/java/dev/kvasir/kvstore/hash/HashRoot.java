@@ -3,7 +3,7 @@ package dev.kvasir.kvstore.hash;
 /**
  * Everything besides tokens that the content of a KV block, and the right to read it, depends on.
  *
- * @param modelFingerprint digest of weights and configuration
+ * @param modelFingerprint digest of weights and configuration, and name of what computes, as far as bits depend on it
  * @param adapter name and digest of a fine-tuned adapter; empty for none
  * @param kvDtype element type of keys and values
  * @param blockSize token slots per block

@@ -81,9 +81,9 @@ public final class KvStore {
                 System::nanoTime,
                 pool -> self.tell(new Added(pool)),
                 pool -> self.tell(new Removed(pool)));
-        this.client = new TransferClient(TransferServer::connect, config.transfersMax());
-        var service = new TransferService(store, Optional.of(client), config.transfersMax());
-        this.server = TransferServer.start(place.transfer().listenHost(), config.transferPort(), service);
+        this.client = new TransferClient(place.transfer()::connect, config.transfersMax());
+        var service = new TransferService(store, Optional.of(client), config.transfersMax(), config.serveTimeout());
+        this.server = TransferServer.start(place.transfer(), config.transferPort(), service);
         this.holder = Holder.ofStore(
                 place.address(),
                 place.incarnation(),

@@ -3,7 +3,7 @@ package dev.kvasir.kvstore.tier;
 /**
  * What the bytes of a block are. Blocks of different formats are never taken for each other.
  *
- * @param fingerprint digest of the model's weights and configuration, in hexadecimal
+ * @param fingerprint digest of the model's weights and configuration, in hexadecimal, and name of what computes
  * @param kvDtype element type of keys and values
  * @param blockSize token slots
  * @param layoutVersion of the order of the bytes

@@ -220,6 +220,12 @@ public final class MemoryTier implements AutoCloseable {
         return index.get(hash) != null;
     }
 
+    /** What is known of a block; null where it is not held. */
+    public synchronized @Nullable StoredBlock block(BlockHash hash) {
+        var entry = index.get(hash);
+        return entry == null ? null : entry.block();
+    }
+
     /** Whether a block that follows this one is held. */
     public synchronized boolean hasFollower(BlockHash hash) {
         return index.hasFollower(hash);

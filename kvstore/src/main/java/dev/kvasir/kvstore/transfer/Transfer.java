@@ -15,7 +15,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
@@ -34,6 +36,7 @@ public final class Transfer {
     private final Deque<BlockHash> expected;
     private final boolean sparse;
     private @Nullable StoredBlock previous;
+    private final Map<BlockHash, StoredBlock> arrived = new HashMap<>();
     private final MemoryTier tier;
     private final AtomicInteger received = new AtomicInteger();
     private final CompletableFuture<TransferState> end = new CompletableFuture<>();
@@ -151,11 +154,26 @@ public final class Transfer {
         if (!hash.equals(expected.poll())) {
             throw refusal(hash + " is not the one asked for");
         }
-        var before = previous;
-        if (!sparse && before != null && !follows(header.block(), before)) {
+        var block = header.block();
+        var parent = block.parent();
+        if (parent == null ? block.depth() != 0 || !block.first().equals(hash) : block.depth() == 0) {
+            throw refusal(hash + " is neither the first of a chain nor follows another");
+        }
+        var before = before(parent);
+        if (before != null && !follows(block, before)) {
             throw refusal(hash + " does not follow the one before it");
         }
-        previous = header.block();
+        previous = block;
+        arrived.put(hash, block);
+    }
+
+    /** What a block has to follow: in a whole chain the one that came before; else its parent, where that is known. */
+    private @Nullable StoredBlock before(@Nullable BlockHash parent) {
+        if (!sparse || parent == null) {
+            return sparse ? null : previous;
+        }
+        var here = arrived.get(parent);
+        return here == null ? tier.block(parent) : here;
     }
 
     private static boolean follows(StoredBlock block, StoredBlock before) {

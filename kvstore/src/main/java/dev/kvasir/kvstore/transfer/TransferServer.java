@@ -1,6 +1,7 @@
 package dev.kvasir.kvstore.transfer;
 
-import io.grpc.InsecureServerCredentials;
+import io.grpc.ChannelCredentials;
+import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
@@ -26,12 +27,17 @@ public final class TransferServer implements AutoCloseable {
         this.executor = executor;
     }
 
-    /** Listens on {@code host}; port 0 takes a free one. */
+    /** Listens on {@code host}, in plain text; port 0 takes a free one. */
     public static TransferServer start(String host, int port, TransferService service) {
+        return start(TransferSettings.at(host), port, service);
+    }
+
+    /** Listens where settings say; port 0 takes a free one. */
+    public static TransferServer start(TransferSettings at, int port, TransferService service) {
+        var host = at.listenHost();
         var executor = Executors.newVirtualThreadPerTaskExecutor();
         try {
-            var server = NettyServerBuilder.forAddress(
-                            new InetSocketAddress(host, port), InsecureServerCredentials.create())
+            var server = NettyServerBuilder.forAddress(new InetSocketAddress(host, port), at.serverCredentials())
                     .executor(executor)
                     .addService(service.definition())
                     .maxInboundMessageSize(REQUEST_BYTES_MAX)
@@ -48,10 +54,15 @@ public final class TransferServer implements AutoCloseable {
         }
     }
 
-    /** A channel to such a server of another member, host:port. */
+    /** A channel to such a server of another member, host:port, in plain text. */
     public static ManagedChannel connect(String address) {
-        return NettyChannelBuilder.forTarget("dns:///" + address)
-                .usePlaintext()
+        return connect(address, InsecureChannelCredentials.create());
+    }
+
+    static ManagedChannel connect(String address, ChannelCredentials credentials) {
+        // The brackets of IPv6 addresses are none of a path's characters.
+        var target = "dns:///" + address.replace("[", "%5B").replace("]", "%5D");
+        return NettyChannelBuilder.forTarget(target, credentials)
                 .flowControlWindow(WINDOW_BYTES)
                 .keepAliveTime(15, TimeUnit.SECONDS)
                 .build();

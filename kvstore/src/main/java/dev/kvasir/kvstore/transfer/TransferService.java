@@ -37,12 +37,18 @@ public final class TransferService {
     private final BlockHost host;
     private final Optional<TransferClient> taker;
     private final Semaphore permits;
+    private final long serveMillis;
 
-    /** Blocks of {@code host}; offers are taken only where there is a {@code taker} to pull with. */
-    public TransferService(BlockHost host, Optional<TransferClient> taker, int transfersMax) {
+    /**
+     * Blocks of {@code host}; offers are taken only where there is a {@code taker} to pull with.
+     *
+     * @param serveMax longest time that one pull is served
+     */
+    public TransferService(BlockHost host, Optional<TransferClient> taker, int transfersMax, Duration serveMax) {
         this.host = host;
         this.taker = taker;
         this.permits = new Semaphore(transfersMax);
+        this.serveMillis = serveMax.toMillis();
     }
 
     /** For a gRPC server. */
@@ -82,7 +88,7 @@ public final class TransferService {
 
     private void pull(PullRequest request, StreamObserver<Frame> answer) {
         var observer = (ServerCallStreamObserver<Frame>) answer;
-        var readiness = new Readiness(observer);
+        var readiness = new Readiness(observer, serveMillis);
         onOwnThread(observer, () -> send(request, observer, readiness));
     }
 
@@ -135,26 +141,43 @@ public final class TransferService {
     private static final class Readiness {
         private final ServerCallStreamObserver<?> observer;
         private final Semaphore changed = new Semaphore(0);
+        private final long limitMillis;
+        private final long beganNanos = System.nanoTime();
 
-        Readiness(ServerCallStreamObserver<?> observer) {
+        Readiness(ServerCallStreamObserver<?> observer, long limitMillis) {
             this.observer = observer;
+            this.limitMillis = limitMillis;
             observer.setOnReadyHandler(changed::release);
             observer.setOnCancelHandler(changed::release);
         }
 
         void await() throws InterruptedException {
+            long left = left();
             while (!observer.isReady()) {
                 if (observer.isCancelled()) {
                     throw Status.CANCELLED
                             .withDescription("the reader has gone")
                             .asRuntimeException();
                 }
-                if (!changed.tryAcquire(SLOW_READER_MILLIS, TimeUnit.MILLISECONDS)) {
+                if (!changed.tryAcquire(Math.min(left, SLOW_READER_MILLIS), TimeUnit.MILLISECONDS)
+                        && left > SLOW_READER_MILLIS) {
                     throw Status.DEADLINE_EXCEEDED
                             .withDescription("the reader took nothing for %d ms".formatted(SLOW_READER_MILLIS))
                             .asRuntimeException();
                 }
+                left = left();
             }
+        }
+
+        /** Time that the pull may still take. */
+        private long left() {
+            long left = limitMillis - TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - beganNanos);
+            if (left <= 0) {
+                throw Status.DEADLINE_EXCEEDED
+                        .withDescription("the pull took longer than %d ms".formatted(limitMillis))
+                        .asRuntimeException();
+            }
+            return left;
         }
     }
 

@@ -32,12 +32,13 @@ class TransferTest {
     private final Host host = new Host(there);
     private final TransferClient client = new TransferClient(TransferServer::connect, 2);
     private final TransferServer server =
-            TransferServer.start("127.0.0.1", 0, new TransferService(host, Optional.empty(), 4));
+            TransferServer.start("127.0.0.1", 0, new TransferService(host, Optional.empty(), 4, Duration.ofMinutes(1)));
 
     /** A member with one tier; its blocks can be held back. */
     private static final class Host implements BlockHost {
         private final MemoryTier tier;
         private volatile @Nullable CountDownLatch gate;
+        private volatile boolean asked;
 
         Host(MemoryTier tier) {
             this.tier = tier;
@@ -55,6 +56,7 @@ class TransferTest {
 
         @Override
         public void bring(BlockFormat format, List<BlockHash> hashes) throws InterruptedException {
+            asked = true;
             var closed = gate;
             if (closed != null && !closed.await(20, TimeUnit.SECONDS)) {
                 throw new IllegalStateException("nobody opened the gate");
@@ -290,11 +292,77 @@ class TransferTest {
         assertThat(here.inUse()).isZero();
     }
 
+    private void putThere(StoredBlock block) {
+        var reservation = Objects.requireNonNull(there.reserve());
+        Blocks.fill(reservation.bytes(), block.hash());
+        reservation.publish(block);
+    }
+
+    @Test
+    void blocksOfASparsePullThatContradictTheirParentAreRefused() {
+        Blocks.put(there, 1, 0);
+        var right = Blocks.stored(FORMAT, 1, 1);
+        putThere(new StoredBlock(right.hash(), right.first(), right.parent(), 3, right.checksum()));
+        var transfer = pull(LIFE, FORMAT, chain(2), true);
+        assertThat(end(transfer)).isEqualTo(TransferState.FAILED);
+        assertThat(transfer.reason()).contains("does not follow");
+        // The parent is here by now, and is not asked for again.
+        var again = pull(LIFE, FORMAT, chain(2).subList(1, 2), true);
+        assertThat(end(again)).isEqualTo(TransferState.FAILED);
+        assertThat(again.reason()).contains("does not follow");
+        assertHeldHere(1);
+    }
+
+    @Test
+    void aBlockThatNeitherBeginsAChainNorFollowsAnotherIsRefused() {
+        var right = Blocks.stored(FORMAT, 1, 2);
+        putThere(new StoredBlock(right.hash(), right.first(), null, 2, right.checksum()));
+        var transfer = pull(LIFE, FORMAT, chain(3).subList(2, 3), true);
+        assertThat(end(transfer)).isEqualTo(TransferState.FAILED);
+        assertThat(transfer.reason()).contains("neither the first");
+        assertThat(here.size()).isZero();
+    }
+
+    @Test
+    void aPullThatTakesTooLongIsNotServedToItsEnd() {
+        fillThere(3);
+        var gate = new CountDownLatch(1);
+        host.gate = gate;
+        var hurried = new TransferService(host, Optional.empty(), 4, Duration.ofMillis(10));
+        try (var other = TransferServer.start("127.0.0.1", 0, hurried)) {
+            var transfer = Objects.requireNonNull(
+                    client.pull("127.0.0.1:" + other.port(), LIFE, FORMAT, chain(3), false, here, SOON));
+            while (!host.asked) {
+                Thread.onSpinWait();
+            }
+            long asked = System.nanoTime();
+            while (System.nanoTime() - asked < 50_000_000) {
+                Thread.onSpinWait();
+            }
+            gate.countDown();
+            assertThat(end(transfer)).isEqualTo(TransferState.FAILED);
+            assertThat(transfer.reason()).contains("longer than 10 ms");
+        }
+    }
+
+    @Test
+    void anIpv6AddressIsWrittenSoThatItCanBeRead() {
+        assertThat(TransferSettings.at("::1").address(7355)).isEqualTo("[::1]:7355");
+        assertThat(TransferSettings.at("[::1]").address(7355)).isEqualTo("[::1]:7355");
+        assertThat(TransferSettings.at("10.0.0.1").address(7355)).isEqualTo("10.0.0.1:7355");
+        assertThat(TransferSettings.at("host").address(7355)).isEqualTo("host:7355");
+        var channel = TransferServer.connect("[::1]:7355");
+        assertThat(channel.authority()).isEqualTo("[::1]:7355");
+        channel.shutdownNow();
+    }
+
     @Test
     void anOfferFromAnAddressOfNoUseIsRefused() {
         try (var taking = new TransferClient(TransferServer::connect, 2);
                 var taker = TransferServer.start(
-                        "127.0.0.1", 0, new TransferService(new Host(here), Optional.of(taking), 4))) {
+                        "127.0.0.1",
+                        0,
+                        new TransferService(new Host(here), Optional.of(taking), 4, Duration.ofMinutes(1)))) {
             var to = "127.0.0.1:" + taker.port();
             for (var from : List.of("", "a".repeat(513))) {
                 assertThatThrownBy(() -> client.offer(to, from, LIFE, FORMAT, chain(1), SOON))
@@ -309,7 +377,9 @@ class TransferTest {
         fillThere(20);
         try (var taking = new TransferClient(TransferServer::connect, 2);
                 var taker = TransferServer.start(
-                        "127.0.0.1", 0, new TransferService(new Host(here), Optional.of(taking), 4))) {
+                        "127.0.0.1",
+                        0,
+                        new TransferService(new Host(here), Optional.of(taking), 4, Duration.ofMinutes(1)))) {
             int held = client.offer("127.0.0.1:" + taker.port(), address(), LIFE, FORMAT, chain(25), SOON);
             assertThat(held).isEqualTo(20);
             assertHeldHere(20);

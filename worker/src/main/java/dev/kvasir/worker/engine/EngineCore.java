@@ -205,7 +205,7 @@ public final class EngineCore {
             settle(flight.sequence(i), flight.step().get(i));
         }
         throughput.stepped(flight.tokenCount(), nowNanos);
-        prefillSpeed.stepped(flight.tokenCount(), nowNanos);
+        prefillSpeed.stepped(flight.prefillTokenCount(), nowNanos);
         if (queues.isEmpty()) {
             prefillSpeed.paused();
         }

@@ -9,7 +9,7 @@ import java.util.Arrays;
  *
  * @param model served name
  * @param incarnation one life of the member, told to clients
- * @param fingerprint digest of weights and configuration
+ * @param kvOrigin digest of weights and configuration, and what computes: names whose blocks are the same
  * @param kvDtype element type of keys and values
  * @param maxModelLength most tokens of prompt and output together
  * @param waitingMax requests that may wait beyond those that could start
@@ -22,7 +22,7 @@ import java.util.Arrays;
 public record EngineSettings(
         String model,
         long incarnation,
-        String fingerprint,
+        String kvOrigin,
         String kvDtype,
         int maxModelLength,
         SchedulerLimits limits,
@@ -39,7 +39,7 @@ public record EngineSettings(
     public EngineSettings(
             String model,
             long incarnation,
-            String fingerprint,
+            String kvOrigin,
             String kvDtype,
             int maxModelLength,
             SchedulerLimits limits,
@@ -50,7 +50,7 @@ public record EngineSettings(
         this(
                 model,
                 incarnation,
-                fingerprint,
+                kvOrigin,
                 kvDtype,
                 maxModelLength,
                 limits,

@@ -55,6 +55,17 @@ final class Flight {
         return tokenCount;
     }
 
+    /** Tokens of sequences that compute more than one: parts of prompts. */
+    int prefillTokenCount() {
+        int count = 0;
+        for (int i = 0; i < step.size(); i++) {
+            var work = step.get(i);
+            int tokens = work.to() - work.from();
+            count += tokens > 1 ? tokens : 0;
+        }
+        return count;
+    }
+
     int preemptions() {
         return preemptions;
     }

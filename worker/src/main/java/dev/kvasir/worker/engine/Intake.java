@@ -118,7 +118,7 @@ final class Intake {
             return HashChain.unnamed();
         }
         var root = new HashRoot(
-                settings.fingerprint(),
+                settings.kvOrigin(),
                 "",
                 settings.kvDtype(),
                 settings.limits().blockSize(),

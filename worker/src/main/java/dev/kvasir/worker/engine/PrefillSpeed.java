@@ -1,6 +1,8 @@
 package dev.kvasir.worker.engine;
 
-/** How fast prompts are computed, measured over steps that compute many tokens and are followed by another at once. */
+/**
+ * How fast prompts are computed, measured over steps that compute many tokens of prompts and are followed by another at once.
+ */
 final class PrefillSpeed {
     private static final int TOKENS_MIN = 64;
     private static final double WEIGHT = 1 / 8.0;
@@ -9,7 +11,7 @@ final class PrefillSpeed {
     private int lastTokens;
     private long lastNanos;
 
-    /** A step of so many tokens begins. */
+    /** A step has begun; it computes so many tokens of prompts, those that sequences generate apart. */
     void stepped(int tokens, long nowNanos) {
         long nanos = nowNanos - lastNanos;
         if (lastTokens >= TOKENS_MIN && nanos > 0) {

@@ -22,6 +22,12 @@ public interface Kernels extends AutoCloseable {
     /** For people, such as "cpu (oneDNN f32, Vector API 256 bit, 2 threads)". */
     String describe();
 
+    /**
+     * Names what the bits of keys and values depend on besides model and element type. Kernels of one name compute the same
+     * bits where they are deterministic, and nearly the same where they are not.
+     */
+    String numerics();
+
     /** Zeroed activations. */
     Matrix allocate(int rowsMax, int columns);
 

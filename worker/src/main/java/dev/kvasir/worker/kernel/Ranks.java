@@ -25,6 +25,11 @@ public interface Ranks extends AutoCloseable {
     /** For people. */
     String describe();
 
+    /** As {@link Kernels#numerics}: parts of sums are added in an order that depends on the number of ranks. */
+    default String numerics() {
+        return kernels(0).numerics() + (count() == 1 ? "" : "-of-" + count());
+    }
+
     /** Device memory that every rank has left; empty where that is the host's. */
     default OptionalLong freeBytes() {
         var least = kernels(0).freeBytes();

@@ -41,6 +41,11 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
+    public String numerics() {
+        return "reference";
+    }
+
+    @Override
     public Matrix allocate(int rowsMax, int columns) {
         return new HostMatrix(rowsMax, columns, new float[Math.multiplyExact(rowsMax, columns)]);
     }

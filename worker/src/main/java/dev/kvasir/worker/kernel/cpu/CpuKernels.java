@@ -91,6 +91,12 @@ public final class CpuKernels implements Kernels {
         return "cpu (%s, %d threads)".formatted(products, threads.count());
     }
 
+    /** Which weights are packed changes last bits. */
+    @Override
+    public String numerics() {
+        return "cpu-%s-%d".formatted(onednn == null ? "exact" : "onednn", packedBytesMax);
+    }
+
     @Override
     public Matrix allocate(int rowsMax, int columns) {
         int stride = Memory.padded(columns);

@@ -134,6 +134,20 @@ public final class CudaKernels implements Kernels {
                         deterministic ? ", deterministic" : "");
     }
 
+    /** Products are chosen for a GPU, so that only the same one computes the same bits. */
+    @Override
+    public String numerics() {
+        return "cuda-%s%s"
+                .formatted(
+                        KernelLibrary.suffix(type),
+                        deterministic
+                                ? "-exact-%s-%s"
+                                        .formatted(
+                                                gpu.info().capability(),
+                                                gpu.info().name())
+                                : "");
+    }
+
     @Override
     public OptionalLong freeBytes() {
         return OptionalLong.of(arena.freeBytes());

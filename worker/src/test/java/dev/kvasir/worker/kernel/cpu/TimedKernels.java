@@ -45,6 +45,11 @@ final class TimedKernels implements Kernels {
     }
 
     @Override
+    public String numerics() {
+        return kernels.numerics();
+    }
+
+    @Override
     public Matrix allocate(int rowsMax, int columns) {
         return kernels.allocate(rowsMax, columns);
     }
