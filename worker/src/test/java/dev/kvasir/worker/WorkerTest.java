@@ -94,7 +94,8 @@ class WorkerTest {
                 97,
                 1,
                 "f32",
-                "none");
+                "none",
+                "exact");
         return new LoadedModel(description, settings, runner);
     }
 
