@@ -135,7 +135,8 @@ record ModelLoader(
             runner.prepare(preparation);
             var fingerprint = folder.fingerprint(weights, servedLength).hex();
             var description = description(blocks, servedLength, fingerprint, kvFormat, ranks);
-            return new LoadedModel(description, settings(limits, servedLength, description.kvOrigin(), kvFormat), runner);
+            return new LoadedModel(
+                    description, settings(limits, servedLength, description.kvOrigin(), kvFormat), runner);
         } catch (RuntimeException e) {
             ranks.close();
             throw e;
