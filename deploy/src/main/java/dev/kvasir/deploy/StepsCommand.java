@@ -2,6 +2,7 @@ package dev.kvasir.deploy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kvasir.model.ModelFolder;
+import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.doctor.StepTimes;
 import dev.kvasir.worker.kernel.KvFormat;
 import java.io.IOException;
@@ -51,8 +52,8 @@ final class StepsCommand implements Callable<Integer> {
             names = "--kv-cache-dtypes",
             split = ",",
             paramLabel = "TYPE",
-            description = "How keys and values are stored, one after the other: f32, f16, bf16, fp8.",
-            defaultValue = "bf16")
+            description = "How keys and values are stored, one after the other: f32, f16, bf16, fp8"
+                    + " (default: --kv-cache-dtype, which is bf16 where it is auto).")
     private List<String> kvTypes = List.of();
 
     @Option(names = "--repeats", defaultValue = "50", description = "Steps of each kind; the median counts.")
@@ -69,7 +70,7 @@ final class StepsCommand implements Callable<Integer> {
         var given = new LinkedHashMap<>(modelFlags.given());
         var config = KvasirConfig.load(modelFlags.configFile(), System.getenv(), given);
         var model = ModelFolder.open(config.model()).config();
-        var plan = new StepTimes.Plan(batches, context, prompts, repeats, !issued, formats());
+        var plan = new StepTimes.Plan(batches, context, prompts, repeats, !issued, formats(config));
         var times =
                 StepTimes.measure(model, plan, config.worker().tensorParallelSize(), WorkerMember.cudaOptions(config));
         var out = spec.commandLine().getOut();
@@ -94,7 +95,10 @@ final class StepsCommand implements Callable<Integer> {
         return Kvasir.SUCCESS;
     }
 
-    private List<KvFormat> formats() {
+    private List<KvFormat> formats(KvasirConfig config) {
+        if (kvTypes.isEmpty()) {
+            return List.of(config.worker().kvType().format(DType.BF16));
+        }
         return kvTypes.stream().map(this::format).toList();
     }
 

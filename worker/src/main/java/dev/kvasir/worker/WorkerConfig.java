@@ -65,7 +65,8 @@ public record WorkerConfig(
         FP8,
         FP8_E4M3;
 
-        KvFormat format(DType ofWeights) {
+        /** What is stored beside weights of a type, which AUTO follows. */
+        public KvFormat format(DType ofWeights) {
             return switch (this) {
                 case AUTO -> KvFormat.of(ofWeights);
                 case F32 -> KvFormat.F32;
