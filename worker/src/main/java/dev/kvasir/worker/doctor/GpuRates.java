@@ -77,8 +77,12 @@ final class GpuRates {
         return rates;
     }
 
-    /** Seconds on the device, the median of several. */
     private double seconds(Runnable issue) {
+        return seconds(gpu, issue);
+    }
+
+    /** Time on the device of what is issued to its stream, the median of several. */
+    static double seconds(Gpu gpu, Runnable issue) {
         var start = gpu.event();
         var end = gpu.event();
         var times = new double[REPEATS];

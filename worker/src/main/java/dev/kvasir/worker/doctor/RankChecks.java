@@ -18,7 +18,6 @@ import dev.kvasir.worker.kernel.cuda.ExchangeWay;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
@@ -33,7 +32,6 @@ final class RankChecks {
     };
     private static final int ROWS_MAX = 8192;
     private static final int COLUMNS = 4096;
-    private static final int REPEATS = 20;
     private static final int RECORDED = 50;
     private static final long COPIED_BYTES = 256L << 20;
 
@@ -241,8 +239,8 @@ final class RankChecks {
                         sum.exchange().sum(sum.out(), sum.parts().get(i % 2), rows, true);
                     }
                 });
-                double seconds = seconds(
-                        (CudaKernels) sum.kernels(), () -> graph.launch(((CudaKernels) sum.kernels()).gpu().stream()));
+                var gpu = ((CudaKernels) sum.kernels()).gpu();
+                double seconds = GpuRates.seconds(gpu, () -> graph.launch(gpu.stream()));
                 if (rank == 0) {
                     micros[0] = 1e6 * seconds / RECORDED;
                 }
@@ -273,8 +271,8 @@ final class RankChecks {
                     ranks.each(rank -> {
                         if (rank == reader) {
                             var kernels = (CudaKernels) ranks.kernels(rank);
-                            double seconds = seconds(
-                                    kernels,
+                            double seconds = GpuRates.seconds(
+                                    kernels.gpu(),
                                     () -> kernels.gpu().stream()
                                             .copyOnDevice(own[rank], addresses[source], COPIED_BYTES));
                             rate[0] = COPIED_BYTES / seconds / 1e9;
@@ -286,24 +284,6 @@ final class RankChecks {
                 }
             }
         }
-    }
-
-    /** On the device, the median of several. */
-    private static double seconds(CudaKernels kernels, Runnable issue) {
-        var gpu = kernels.gpu();
-        var start = gpu.event();
-        var end = gpu.event();
-        var times = new double[REPEATS];
-        issue.run();
-        for (int i = 0; i < REPEATS; i++) {
-            start.record(gpu.stream());
-            issue.run();
-            end.record(gpu.stream());
-            end.synchronize();
-            times[i] = end.millisSince(start) / 1e3;
-        }
-        Arrays.sort(times);
-        return times[REPEATS / 2];
     }
 
     /** What an element has to be. */
