@@ -10,7 +10,7 @@ import org.apache.pekko.actor.typed.receptionist.ServiceKey;
 /** What a worker can be told, and what it tells of itself. Sealed: it is spoken over the wire. */
 public final class WorkerProtocol {
     /** Version of all cluster messages; members that differ refuse each other. */
-    public static final int VERSION = 3;
+    public static final int VERSION = 4;
 
     /** Under this key every worker registers with the receptionist. */
     public static final ServiceKey<Command> KEY = ServiceKey.create(Command.class, "kvasir-worker");

@@ -2,9 +2,7 @@ package dev.kvasir.kvstore.hash;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.IntBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.DigestException;
 import java.security.MessageDigest;
@@ -15,32 +13,31 @@ import java.security.NoSuchAlgorithmException;
  *
  * <pre>
  * root    SHA-256( 'R' version, then per field: tag, length, bytes )
- * block   SHA-256( 'B', parent or root (16 bytes), token ids (4 bytes each, little-endian) )
+ * block   SHA-256( 'B', parent or root (16 bytes), token ids (19 bits each, little-endian) )
+ *         SHA-256( 'W', parent or root (16 bytes), token ids (4 bytes each, little-endian) )  where one takes more than 19 bits
  * </pre>
  *
  * Fields are typed and length-prefixed, so that no two different sets of fields give the same bytes. The number of tokens
- * of a block needs no prefix: the root holds the block size.
+ * of a block needs no prefix: the root holds the block size. SHA-256 takes 55 bytes in one round: a block of 16 tokens in 19 bits
+ * each fits exactly, and vocabularies of up to 524,288 tokens never need more.
  */
 public final class BlockHasher {
-    private static final byte VERSION = 1;
+    private static final byte VERSION = 2;
     private static final VarHandle INTS = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
+    private static final VarHandle LITTLE_LONGS =
+            MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
-    private static final int PARENT_BYTES = 16;
+    private static final int TOKENS_AT = 1 + 16;
+    private static final int NARROW_BITS = 19;
 
     private final int blockSize;
     private final MessageDigest digest = sha256();
     private final byte[] message;
-    private final IntBuffer messageTokens;
     private final byte[] output = new byte[32];
 
     public BlockHasher(int blockSize) {
         this.blockSize = blockSize;
-        this.message = new byte[1 + PARENT_BYTES + Integer.BYTES * blockSize];
-        this.messageTokens = ByteBuffer.wrap(message)
-                .position(1 + PARENT_BYTES)
-                .slice()
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .asIntBuffer();
+        this.message = new byte[TOKENS_AT + Integer.BYTES * blockSize];
     }
 
     public int blockSize() {
@@ -67,12 +64,62 @@ public final class BlockHasher {
 
     /** The hash of the full block {@code tokens[from, from + blockSize)} that follows {@code parent}. */
     public BlockHash next(BlockHash parent, int[] tokens, int from) {
-        message[0] = 'B';
         LONGS.set(message, 1, parent.high());
         LONGS.set(message, 1 + Long.BYTES, parent.low());
-        messageTokens.put(0, tokens, from, blockSize);
-        digest.update(message, 0, message.length);
+        int bits = 0;
+        for (int i = from; i < from + blockSize; i++) {
+            bits |= tokens[i];
+        }
+        if (bits >>> NARROW_BITS == 0) {
+            narrow(tokens, from);
+        } else {
+            wide(tokens, from);
+        }
         return finish();
+    }
+
+    private void narrow(int[] tokens, int from) {
+        message[0] = 'B';
+        int end = from + blockSize;
+        int at = TOKENS_AT;
+        int i = from;
+        for (; i + 8 <= end; i += 8) {
+            eightNarrow(tokens, i, at);
+            at += NARROW_BITS;
+        }
+        long waiting = 0;
+        int bits = 0;
+        for (; i < end; i++) {
+            waiting |= (long) tokens[i] << bits;
+            for (bits += NARROW_BITS; bits >= Byte.SIZE; bits -= Byte.SIZE) {
+                message[at++] = (byte) waiting;
+                waiting >>>= Byte.SIZE;
+            }
+        }
+        if (bits > 0) {
+            message[at++] = (byte) waiting;
+        }
+        digest.update(message, 0, at);
+    }
+
+    /** Eight ids fill nineteen bytes; half the time of one after the other. The byte after them is written over. */
+    private void eightNarrow(int[] tokens, int i, int at) {
+        long fourth = tokens[i + 3];
+        long seventh = tokens[i + 6];
+        long low = tokens[i] | (long) tokens[i + 1] << 19 | (long) tokens[i + 2] << 38 | fourth << 57;
+        long middle = fourth >>> 7 | (long) tokens[i + 4] << 12 | (long) tokens[i + 5] << 31 | seventh << 50;
+        long high = seventh >>> 14 | (long) tokens[i + 7] << 5;
+        LITTLE_LONGS.set(message, at, low);
+        LITTLE_LONGS.set(message, at + Long.BYTES, middle);
+        INTS.set(message, at + 2 * Long.BYTES, (int) high);
+    }
+
+    private void wide(int[] tokens, int from) {
+        message[0] = 'W';
+        for (int i = 0; i < blockSize; i++) {
+            INTS.set(message, TOKENS_AT + Integer.BYTES * i, tokens[from + i]);
+        }
+        digest.update(message, 0, message.length);
     }
 
     private void field(int tag, byte[] bytes) {

@@ -3,11 +3,14 @@ package dev.kvasir.kvstore.hash;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.util.HashSet;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -43,16 +46,65 @@ class BlockHasherTest {
     }
 
     @Test
-    void aBlockIsTheDigestOfItsParentAndItsTokens() throws Exception {
-        var parent = hasher.root(ROOT);
-        var message =
-                ByteBuffer.allocate(33).put((byte) 'B').putLong(parent.high()).putLong(parent.low());
-        message.order(ByteOrder.LITTLE_ENDIAN);
-        IntStream.of(7, 8, 9, 70_000).forEach(message::putInt);
-        var digest = ByteBuffer.wrap(MessageDigest.getInstance("SHA-256").digest(message.array()));
+    void aBlockIsTheDigestOfItsParentAndItsTokensInNineteenBitsEach() throws Exception {
+        var random = new SplittableRandom(1);
+        for (int size = 1; size <= 40; size++) {
+            var sized = new BlockHasher(size);
+            var parent = sized.root(new HashRoot("model", "", "f32", size, "", ""));
+            int[] tokens = random.ints(size, 0, 1 << 19).toArray();
+            var bits = BigInteger.ZERO;
+            for (int i = 0; i < size; i++) {
+                bits = bits.or(BigInteger.valueOf(tokens[i]).shiftLeft(19 * i));
+            }
+            int bytes = (19 * size + 7) / 8;
+            var message = message('B', parent, 17 + bytes);
+            for (int i = 0; i < bytes; i++) {
+                message.put(bits.shiftRight(8 * i).byteValue());
+            }
 
-        assertThat(hasher.next(parent, new int[] {6, 7, 8, 9, 70_000}, 1))
-                .isEqualTo(new BlockHash(digest.getLong(), digest.getLong()));
+            assertThat(sized.next(parent, tokens, 0)).as("blocks of %d", size).isEqualTo(digest(message));
+        }
+    }
+
+    @Test
+    void aBlockWithAnIdBeyondNineteenBitsIsTheDigestOfWholeIds() throws Exception {
+        var parent = hasher.root(ROOT);
+        for (int large : new int[] {1 << 19, Integer.MAX_VALUE, -1}) {
+            var message = message('W', parent, 17 + 16).order(ByteOrder.LITTLE_ENDIAN);
+            IntStream.of(7, 8, large, 70_000).forEach(message::putInt);
+
+            assertThat(hasher.next(parent, new int[] {6, 7, 8, large, 70_000}, 1))
+                    .isEqualTo(digest(message));
+        }
+    }
+
+    @Test
+    void blocksOfEverySizeDependOnEachOfTheirTokens() {
+        for (int size = 1; size <= 40; size++) {
+            var sized = new BlockHasher(size);
+            var root = sized.root(new HashRoot("model", "", "f32", size, "", ""));
+            var hashes = new HashSet<BlockHash>();
+            hashes.add(sized.next(root, new int[size], 0));
+            for (int i = 0; i < size; i++) {
+                for (int bit = 0; bit < Integer.SIZE; bit++) {
+                    var tokens = new int[size];
+                    tokens[i] = 1 << bit;
+                    hashes.add(sized.next(root, tokens, 0));
+                }
+            }
+            assertThat(hashes).as("blocks of %d", size).hasSize(1 + size * Integer.SIZE);
+        }
+    }
+
+    private static ByteBuffer message(char tag, BlockHash parent, int bytes) {
+        return ByteBuffer.allocate(bytes).put((byte) tag).putLong(parent.high()).putLong(parent.low());
+    }
+
+    private static BlockHash digest(ByteBuffer message) throws Exception {
+        var sha256 = MessageDigest.getInstance("SHA-256");
+        sha256.update(message.flip());
+        var digest = ByteBuffer.wrap(sha256.digest());
+        return new BlockHash(digest.getLong(), digest.getLong());
     }
 
     @Test
@@ -60,7 +112,7 @@ class BlockHasherTest {
         var message = ByteBuffer.allocate(256)
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .put((byte) 'R')
-                .put((byte) 1);
+                .put((byte) 2);
         put(message, 1, "model");
         put(message, 2, "adapter");
         put(message, 3, "f32");
