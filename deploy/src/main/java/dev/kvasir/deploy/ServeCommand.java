@@ -1,5 +1,6 @@
 package dev.kvasir.deploy;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -36,6 +37,7 @@ import picocli.CommandLine.Spec;
         })
 final class ServeCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(ServeCommand.class);
+    private static final String RESTARTS = "dev.kvasir.restarts";
 
     @Spec
     private CommandSpec spec;
@@ -64,7 +66,7 @@ final class ServeCommand implements Callable<Integer> {
         var err = spec.commandLine().getErr();
         err.printf("Kvasir %s: %s as %s%n", Version.current(), config.model(), config.servedModelName());
         err.flush();
-        var restarts = new Restarts(config.restartsPerHour());
+        var restarts = new Restarts(config.restartsPerHour(), System.getProperty(RESTARTS, ""));
         while (serve(config, start) == End.BROKEN) {
             if (!restarts.mayStart(System.nanoTime())) {
                 throw new CommandException(
@@ -72,6 +74,11 @@ final class ServeCommand implements Callable<Integer> {
                                 .formatted(config.restartsPerHour()));
             }
             LOG.warn("The worker had stopped; starting anew");
+            try {
+                ProcessImage.replace(RESTARTS, restarts.toString());
+            } catch (IOException e) {
+                LOG.warn("Starting anew in the same process: {}", e.toString());
+            }
             start = System.nanoTime();
         }
         return Kvasir.SUCCESS;

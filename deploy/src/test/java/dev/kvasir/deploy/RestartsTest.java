@@ -10,7 +10,7 @@ class RestartsTest {
 
     @Test
     void soManyInAnyHourAndNoMore() {
-        var restarts = new Restarts(2);
+        var restarts = new Restarts(2, "");
         assertThat(restarts.mayStart(0)).isTrue();
         assertThat(restarts.mayStart(30 * MINUTE)).isTrue();
         assertThat(restarts.mayStart(59 * MINUTE)).isFalse();
@@ -21,6 +21,18 @@ class RestartsTest {
 
     @Test
     void noneWhereNoneAreAllowed() {
-        assertThat(new Restarts(0).mayStart(0)).isFalse();
+        assertThat(new Restarts(0, "").mayStart(0)).isFalse();
+    }
+
+    @Test
+    void whatOneProcessTellsTheNextCountsThere() {
+        var before = new Restarts(2, "");
+        assertThat(before).hasToString("");
+        before.mayStart(-5);
+        before.mayStart(30 * MINUTE);
+
+        var after = new Restarts(2, before.toString());
+        assertThat(after.mayStart(59 * MINUTE)).isFalse();
+        assertThat(after.mayStart(60 * MINUTE)).isTrue();
     }
 }
