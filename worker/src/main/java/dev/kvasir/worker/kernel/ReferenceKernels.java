@@ -5,6 +5,7 @@ import dev.kvasir.model.weights.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -211,23 +212,15 @@ public final class ReferenceKernels implements Kernels {
         KernelShapes.attend(out, query, kv, layer, batch, shape);
         for (int s = 0; s < batch.sequenceCount; s++) {
             int offset = batch.contextLength[s] - batch.rowStart[s + 1];
-            for (int r = batch.rowStart[s]; r < batch.rowStart[s + 1]; r++) {
-                int position = r + offset;
+            int[] table = batch.blockTables[s];
+            // Rows write to different places; the checks of a GPU would take minutes on one thread.
+            IntStream.range(batch.rowStart[s], batch.rowStart[s + 1]).parallel().forEach(row -> {
+                int position = row + offset;
                 int first = shape.window() == 0 ? 0 : Math.max(0, position + 1 - shape.window());
                 for (int head = 0; head < shape.headCount(); head++) {
-                    attendHead(
-                            host(out),
-                            host(query),
-                            host(kv),
-                            layer,
-                            batch.blockTables[s],
-                            shape,
-                            r,
-                            head,
-                            first,
-                            position);
+                    attendHead(host(out), host(query), host(kv), layer, table, shape, row, head, first, position);
                 }
-            }
+            });
         }
     }
 
