@@ -183,7 +183,15 @@ public final class Workers<R> {
         worker.unsubscribe = unsubscribe;
         byId.put(id, worker);
         join(worker);
-        LOG.info("Worker {} joined: {}", id, description);
+        LOG.info(
+                "Worker {} joined: {} on {}; {} KV blocks of {} tokens in {}",
+                id,
+                description.model(),
+                description.device(),
+                description.totalBlocks(),
+                description.blockSize(),
+                description.kvCacheDtype());
+        LOG.debug("Worker {} is {}", id, description);
         review();
     }
 

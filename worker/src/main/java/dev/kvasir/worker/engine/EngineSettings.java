@@ -77,7 +77,13 @@ public record EngineSettings(
 
     @Override
     public String toString() {
-        return "model %s, max-model-len %d, %s, waiting at most %d, end tokens %s, prefix caching %s"
-                .formatted(model, maxModelLength, limits, waitingMax, Arrays.toString(endTokenIds), prefixCaching);
+        return "%s, max-model-len %d, %s, at most %d waiting, end tokens %s, prefix caching %s"
+                .formatted(
+                        model,
+                        maxModelLength,
+                        limits,
+                        waitingMax,
+                        Arrays.toString(endTokenIds),
+                        prefixCaching ? "on" : "off");
     }
 }

@@ -31,4 +31,11 @@ public record SchedulerLimits(int batchedTokensMax, int sequencesMax, int scored
     public int blocks(int tokens) {
         return Math.ceilDiv(tokens, blockSize);
     }
+
+    /** By the names of their flags. */
+    @Override
+    public String toString() {
+        return "max-num-seqs %d, max-num-batched-tokens %d, block-size %d"
+                .formatted(sequencesMax, batchedTokensMax, blockSize);
+    }
 }
