@@ -82,19 +82,22 @@ final class WhyCommand implements Callable<Integer> {
                 decision.getOutputTokensMax(),
                 decision.getChosen().isEmpty() ? "no worker" : "to " + decision.getChosen());
         out.printf(
-                "  %-40s %12s %8s %8s %8s %8s %8s %8s%n",
-                "WORKER", "COST", "CACHED", "NEAR", "FAR", "QUEUED", "REQUESTS", "FREE");
+                "  %-40s %12s %8s %8s %8s %8s %8s %8s %8s%n",
+                "WORKER", "COST", "CACHED", "NEAR", "FAR", "PULL", "QUEUED", "REQUESTS", "FREE");
         for (var candidate : decision.getCandidatesList()) {
             var name = candidate.getAddress() + "#" + Long.toHexString(candidate.getIncarnation());
             if (candidate.getRefusal().isEmpty()) {
                 out.printf(
                         Locale.ROOT,
-                        "  %-40s %12.1f %8d %8d %8d %8d %8d %8d%n",
+                        "  %-40s %12.1f %8d %8d %8d %8s %8d %8d %8d%n",
                         name,
                         candidate.getCost(),
                         candidate.getCachedTokens(),
                         candidate.getNearTokens(),
                         candidate.getFarTokens(),
+                        candidate.hasPullTokenCost()
+                                ? String.format(Locale.ROOT, "%.3f", candidate.getPullTokenCost())
+                                : "-",
                         candidate.getQueuedTokens(),
                         candidate.getRequests(),
                         candidate.getFreeBlocks());

@@ -178,6 +178,7 @@ public final class WorkerProtocol {
      * @param epoch rises with each report of an incarnation; a lower one is late and to be ignored
      * @param tokensInFlight tokens still to be computed, over all sequences
      * @param freeBlocks blocks that no sequence uses, empty or cached
+     * @param pull what it costs to pull KV instead of computing it, as measured lately
      */
     public record LoadReport(
             long incarnation,
@@ -187,6 +188,7 @@ public final class WorkerProtocol {
             long tokensInFlight,
             int freeBlocks,
             int totalBlocks,
-            boolean draining)
+            boolean draining,
+            PullPrice pull)
             implements WireMessage {}
 }

@@ -176,7 +176,7 @@ final class WorkerWire {
     }
 
     static dev.kvasir.v1.cluster.LoadReport write(WorkerProtocol.LoadReport report) {
-        return dev.kvasir.v1.cluster.LoadReport.newBuilder()
+        var message = dev.kvasir.v1.cluster.LoadReport.newBuilder()
                 .setIncarnation(report.incarnation())
                 .setEpoch(report.epoch())
                 .setRunningSequences(report.runningSequences())
@@ -184,8 +184,13 @@ final class WorkerWire {
                 .setTokensInFlight(report.tokensInFlight())
                 .setFreeBlocks(report.freeBlocks())
                 .setTotalBlocks(report.totalBlocks())
-                .setDraining(report.draining())
-                .build();
+                .setDraining(report.draining());
+        if (report.pull().exists()) {
+            message.setPull(dev.kvasir.v1.cluster.PullPrice.newBuilder()
+                    .setSetupTokens(report.pull().setupTokens())
+                    .setPerToken(report.pull().perToken()));
+        }
+        return message.build();
     }
 
     static WorkerProtocol.LoadReport read(dev.kvasir.v1.cluster.LoadReport wire) {
@@ -197,6 +202,10 @@ final class WorkerWire {
                 WireCheck.count("tokens_in_flight", wire.getTokensInFlight()),
                 WireCheck.count("free_blocks", wire.getFreeBlocks()),
                 WireCheck.count("total_blocks", wire.getTotalBlocks()),
-                wire.getDraining());
+                wire.getDraining(),
+                wire.hasPull()
+                        ? new PullPrice(
+                                wire.getPull().getSetupTokens(), wire.getPull().getPerToken())
+                        : PullPrice.NONE);
     }
 }

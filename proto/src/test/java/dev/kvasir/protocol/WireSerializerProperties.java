@@ -368,7 +368,8 @@ class WireSerializerProperties {
                 random.nextLong(Long.MAX_VALUE),
                 count(random),
                 count(random),
-                random.nextBoolean());
+                random.nextBoolean(),
+                random.nextBoolean() ? PullPrice.NONE : new PullPrice(random.nextDouble(1000), random.nextDouble(2)));
     }
 
     private static List<KvSource> sources(RandomGenerator random) {

@@ -12,6 +12,7 @@ import dev.kvasir.protocol.PrefixCacheProtocol.Follow;
 import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.protocol.PrefixCacheProtocol.Update;
 import dev.kvasir.protocol.WorkerProtocol.Description;
+import dev.kvasir.router.placement.PrefixSource.Prefixes;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -110,10 +111,15 @@ public final class IndexFollower {
         return Collections.unmodifiableCollection(pools.values());
     }
 
-    /** The copy that knows of a prompt; null where there is none. */
-    public @Nullable IndexReplica replica(String model, HashChain prompt) {
+    /** Who has blocks of a prompt; null where nothing is known. */
+    public @Nullable Prefixes prefixes(String model, HashChain prompt) {
         var shard = shard(model, prompt);
-        return shard == null ? null : shard.replica();
+        return shard == null
+                ? null
+                : new Prefixes(
+                        shard.replica(),
+                        shard.offering(),
+                        worker -> isOf(poolByWorker.get(worker.holder()), shard, prompt));
     }
 
     /** Of the pool that knows the prompt's first block, else of the one that was described last. */

@@ -146,7 +146,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
         this.workers = Workers.of(
                 setup.models(),
                 setup.status(),
-                query -> followed == null ? null : followed.replica(query.model(), query.prompt()));
+                query -> followed == null ? null : followed.prefixes(query.model(), query.prompt()));
         if (followed != null) {
             context.scheduleOnce(FOLLOW_EVERY, context.getSelf(), new FollowIndex());
         }

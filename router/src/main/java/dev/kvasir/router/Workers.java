@@ -211,7 +211,8 @@ public final class Workers<R> {
                 report.tokensInFlight(),
                 report.runningSequences() + report.waitingSequences(),
                 report.freeBlocks(),
-                report.draining());
+                report.draining(),
+                report.pull());
         if (state.ledger().contains(worker.id) && !state.ledger().reported(worker.id, news)) {
             return;
         }

@@ -3,12 +3,13 @@ package dev.kvasir.worker;
 import dev.kvasir.protocol.WorkerProtocol.LoadReport;
 import dev.kvasir.worker.engine.Engine;
 import dev.kvasir.worker.engine.EngineLoad;
+import dev.kvasir.worker.engine.Puller;
 import java.util.LinkedHashSet;
 import java.util.Set;
 import org.apache.pekko.actor.typed.ActorRef;
 
 /**
- * Tells subscribers how loaded the worker is: at once when they subscribe or draining begins, then whenever it is asked
+ * Tells subscribers how loaded the worker is, and what pulling costs it: at once when they subscribe or draining begins, then whenever it is asked
  * whether something has changed, and once a second in any case since messages can be lost. Epochs rise with every report.
  */
 final class LoadReports {
@@ -16,15 +17,17 @@ final class LoadReports {
 
     private final long incarnation;
     private final Engine engine;
+    private final Puller puller;
     private final Set<ActorRef<LoadReport>> subscribers = new LinkedHashSet<>();
     private EngineLoad reported;
     private long reportedAtNanos = System.nanoTime();
     private long epoch;
     private boolean draining;
 
-    LoadReports(long incarnation, Engine engine) {
+    LoadReports(long incarnation, Engine engine, Puller puller) {
         this.incarnation = incarnation;
         this.engine = engine;
+        this.puller = puller;
         this.reported = engine.load();
     }
 
@@ -65,6 +68,7 @@ final class LoadReports {
                 load.tokensInFlight(),
                 load.freeBlocks(),
                 load.totalBlocks(),
-                draining);
+                draining,
+                puller.price(load.promptTokensPerSecond()));
     }
 }

@@ -8,6 +8,7 @@ import dev.kvasir.kvstore.transfer.Transfer;
 import dev.kvasir.kvstore.transfer.TransferClient;
 import dev.kvasir.kvstore.transfer.TransferState;
 import dev.kvasir.protocol.KvSource;
+import dev.kvasir.protocol.PullPrice;
 import dev.kvasir.worker.engine.Pull;
 import dev.kvasir.worker.engine.PullNeed;
 import dev.kvasir.worker.engine.Puller;
@@ -107,6 +108,13 @@ public final class Pulls implements Puller {
         byFirstBlock.put(hashes.getFirst(), pull);
         starting.execute(pull::begin);
         return pull.joined();
+    }
+
+    @Override
+    public PullPrice price(double tokensPerSecond) {
+        synchronized (estimate) {
+            return estimate.price((double) format.blockBytes() / format.blockSize(), underWay.get(), tokensPerSecond);
+        }
     }
 
     /** A pull that takes much longer than computing would is given up. */

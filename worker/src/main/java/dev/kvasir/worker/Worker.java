@@ -147,12 +147,13 @@ public final class Worker {
         var settings = model.settings();
         var plane = sharing.map(
                 with -> new KvPlane(with, model.description(), model.runner().blockBytes()));
+        var puller = plane.map(KvPlane::puller).orElse(Puller.NONE);
         var core = new EngineCore(
                 settings,
                 model.runner(),
                 observer,
                 plane.map(KvPlane::blocks).orElseGet(() -> new SharedBlocks(() -> {})),
-                plane.map(KvPlane::puller).orElse(Puller.NONE));
+                puller);
         var self = context.getSelf();
         var engine = new Engine(
                 "kvasir-engine",
@@ -173,7 +174,7 @@ public final class Worker {
                 streamSettings,
                 System.nanoTime(),
                 id -> self.tell(new Ended(id)));
-        var reports = new LoadReports(model.description().incarnation(), engine);
+        var reports = new LoadReports(model.description().incarnation(), engine, puller);
         context.getLog()
                 .info("serving {}; {} KV blocks", settings, model.runner().blockCount());
         return serving(new Serving(model.description(), engine, streams, reports, plane));

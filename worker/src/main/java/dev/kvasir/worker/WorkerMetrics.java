@@ -44,7 +44,7 @@ public final class WorkerMetrics implements EngineObserver {
     };
     private static final double[] STEP_TOKENS = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
 
-    private final AtomicReference<EngineLoad> load = new AtomicReference<>(new EngineLoad(0, 0, 0, 0, 0));
+    private final AtomicReference<EngineLoad> load = new AtomicReference<>(new EngineLoad(0, 0, 0, 0, 0, 0));
     private final PrometheusRegistry registry;
     private final String model;
     private final CounterDataPoint prefixCacheQueries;

@@ -24,7 +24,7 @@ class WorkerMetricsTest {
         metrics.stepped(36, 3, 1);
         metrics.finished(FinishReason.STOP, 100, 3);
         metrics.failed(FailureKind.RESOURCE_EXHAUSTED);
-        metrics.loaded(new EngineLoad(2, 3, 40, 75, 100));
+        metrics.loaded(new EngineLoad(2, 3, 40, 75, 100, 0));
 
         assertThat(values())
                 .containsEntry("vllm:num_requests_running", 2.0)

@@ -9,14 +9,17 @@ import dev.kvasir.kvstore.index.EventBatch;
 import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.SnapshotPart;
 import dev.kvasir.kvstore.index.Tier;
+import dev.kvasir.protocol.PullPrice;
 import dev.kvasir.router.placement.ClusterState;
 import dev.kvasir.router.placement.LoadLedger.Capacity;
 import dev.kvasir.router.placement.LoadLedger.Reported;
 import dev.kvasir.router.placement.Placement;
+import dev.kvasir.router.placement.PrefixSource.Prefixes;
 import dev.kvasir.router.placement.Query;
 import dev.kvasir.router.placement.WorkerId;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.PriorityQueue;
 import java.util.SplittableRandom;
@@ -68,7 +71,7 @@ final class SimulatedCluster {
         long pairs = Math.min((long) settings.workers * Math.min(settings.cacheBlocks, unique), 1L << 28);
         replica = new IndexReplica(new IndexReplica.Limits(
                 unique + 2, (int) Math.min(pairs + 2, Integer.MAX_VALUE - 8), Integer.MAX_VALUE, Long.MAX_VALUE));
-        state = new ClusterState(_ -> replica);
+        state = new ClusterState(_ -> new Prefixes(replica, new BitSet(), _ -> false));
         members = new Member[settings.workers];
         for (int i = 0; i < members.length; i++) {
             members[i] = new Member(i);
@@ -175,7 +178,8 @@ final class SimulatedCluster {
             schedule(worker.begin(now));
             if (now - reportedAt >= REPORT_SECONDS || worker.requests() == 0) {
                 reportedAt = now;
-                var report = new Reported(++epoch, worker.queuedTokens(), worker.requests(), Integer.MAX_VALUE, false);
+                var report = new Reported(
+                        ++epoch, worker.queuedTokens(), worker.requests(), Integer.MAX_VALUE, false, PullPrice.NONE);
                 state.ledger().reported(id, report);
             }
         }

@@ -8,14 +8,17 @@ import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.Match;
 import dev.kvasir.kvstore.index.SnapshotPart;
 import dev.kvasir.kvstore.index.Tier;
+import dev.kvasir.protocol.PullPrice;
 import dev.kvasir.router.placement.ClusterState;
 import dev.kvasir.router.placement.LoadLedger.Capacity;
 import dev.kvasir.router.placement.LoadLedger.Reported;
 import dev.kvasir.router.placement.Placement;
 import dev.kvasir.router.placement.Policy;
+import dev.kvasir.router.placement.PrefixSource.Prefixes;
 import dev.kvasir.router.placement.Query;
 import dev.kvasir.router.placement.WorkerId;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
@@ -66,7 +69,7 @@ public class PlacementBenchmark {
     private final int[] systemPrompt =
             random.ints(SYSTEM_PROMPT_TOKENS, 0, 100_000).toArray();
     private final IndexReplica replica = new IndexReplica(new IndexReplica.Limits(4_000_000, 4_000_000, 1_000_000, 1));
-    private final ClusterState state = new ClusterState(_ -> replica);
+    private final ClusterState state = new ClusterState(_ -> new Prefixes(replica, new BitSet(), _ -> false));
     private final Placement placement = Policy.COST.create();
     private final List<int[]> conversations = new ArrayList<>();
 
@@ -76,7 +79,8 @@ public class PlacementBenchmark {
         for (int i = 0; i < WORKERS; i++) {
             var id = new WorkerId("10.0.0." + i + ":25520", i);
             state.ledger().join(id, new Capacity("m", 131_072, BLOCK, 20_000));
-            state.ledger().reported(id, new Reported(1, random.nextInt(20_000), random.nextInt(60), 9000, false));
+            var load = new Reported(1, random.nextInt(20_000), random.nextInt(60), 9000, false, PullPrice.NONE);
+            state.ledger().reported(id, load);
             replica.join(id.holder());
             var blocks = new ArrayList<Stored>();
             for (int c = 0; c < CONVERSATIONS_PER_WORKER; c++) {

@@ -90,7 +90,7 @@ class RouterShell implements Life.Program {
         this.updates = new Ref<>(world, self, this::updated);
         this.workers = new Workers<>(
                 new Roster(WorkerProtocol.VERSION, Map.of(StandInModel.NAME, StandInModel.VOCABULARY)),
-                query -> index.replica(query.model(), query.prompt()),
+                query -> index.prefixes(query.model(), query.prompt()),
                 _ -> {});
         this.oversight = new Oversight<>(workers, LEASE, self.nanos());
         this.dispatch = new Dispatch(world.scenario().policy().create(), random);

@@ -411,7 +411,8 @@ class WorkerShell implements Life.Program, TransferHost {
                 load.tokensInFlight(),
                 load.freeBlocks(),
                 load.totalBlocks(),
-                draining);
+                draining,
+                puller().price(load.promptTokensPerSecond()));
     }
 
     private WorkerProtocol.Description description() {

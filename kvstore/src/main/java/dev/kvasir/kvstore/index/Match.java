@@ -1,6 +1,7 @@
 package dev.kvasir.kvstore.index;
 
 import java.util.Arrays;
+import java.util.BitSet;
 
 /** What {@link PrefixIndex#match} found; made once and used again. Holders are named by their slot in the index. */
 public final class Match {
@@ -25,6 +26,15 @@ public final class Match {
     /** Length of the longest prefix that it has in {@link Tier#DEVICE}; never more than {@link #blocks}. */
     public int deviceBlocks(int slot) {
         return slot < 0 || slot >= deviceBlocks.length ? 0 : deviceBlocks[slot];
+    }
+
+    /** The longest prefix that any of these slots has. */
+    public int longest(BitSet slots) {
+        int longest = 0;
+        for (int slot = slots.nextSetBit(0); slot >= 0; slot = slots.nextSetBit(slot + 1)) {
+            longest = Math.max(longest, blocks(slot));
+        }
+        return longest;
     }
 
     /** The longest prefix that any holder has. */

@@ -4,6 +4,7 @@ import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.index.BlockEvent;
 import dev.kvasir.kvstore.index.EventBatch;
 import dev.kvasir.kvstore.index.IndexReplica;
+import dev.kvasir.kvstore.index.PrefixIndex;
 import dev.kvasir.kvstore.index.SnapshotPart;
 import dev.kvasir.kvstore.index.Tier;
 import dev.kvasir.protocol.PrefixCacheProtocol;
@@ -17,6 +18,7 @@ import dev.kvasir.protocol.PrefixCacheProtocol.IndexGone;
 import dev.kvasir.protocol.PrefixCacheProtocol.Position;
 import dev.kvasir.protocol.PrefixCacheProtocol.Update;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -44,6 +46,7 @@ public final class ShardReplica {
 
     private final IndexReplica replica;
     private final Map<Holder, Known> known = new HashMap<>();
+    private final BitSet offering = new BitSet();
     private long life;
     private long heardNanos;
 
@@ -74,6 +77,11 @@ public final class ShardReplica {
     /** All holders of which something is known. */
     public Collection<Holder> holders() {
         return List.copyOf(known.keySet());
+    }
+
+    /** Slots in the replica's index of holders that others may pull from. Of this copy; changes with it. */
+    public BitSet offering() {
+        return offering;
     }
 
     /** How exactly a holder's blocks are known; null where the holder is not. */
@@ -135,6 +143,10 @@ public final class ShardReplica {
 
     private void forget(Holder holder) {
         if (known.remove(holder) != null) {
+            int slot = replica.index().slot(key(holder));
+            if (slot != PrefixIndex.UNKNOWN) {
+                offering.clear(slot);
+            }
             replica.leave(key(holder));
         }
     }
@@ -142,6 +154,8 @@ public final class ShardReplica {
     private Known join(Holder holder) {
         return known.computeIfAbsent(holder, _ -> {
             replica.join(key(holder));
+            offering.set(
+                    replica.index().slot(key(holder)), !holder.transferAddress().isEmpty());
             return new Known(holder);
         });
     }

@@ -1,13 +1,12 @@
 package dev.kvasir.kvstore.transfer;
 
+import dev.kvasir.protocol.PullPrice;
+
 /**
  * Whether pulling KV blocks beats computing them, from what pulls took so far. Pure; a pull's time is its set-up, until the
  * first block is there, and its bytes at the bandwidth seen, shared with other pulls. Not thread-safe.
  */
 public final class PullEstimate {
-    /** Pulls must be clearly better: they also cost others something. */
-    private static final double MARGIN = 0.8;
-
     private static final double WEIGHT = 1 / 4.0;
 
     /** Of what was seen, with each pull that is not tried: such a pull teaches nothing, and what was bad may be good now. */
@@ -33,9 +32,17 @@ public final class PullEstimate {
         }
     }
 
-    /** How long a pull of so many bytes takes beside {@code others}. */
-    public double seconds(long bytes, int others) {
-        return setupSeconds + bytes * (1.0 + others) / bytesPerSecond;
+    /**
+     * What pulls beside {@code others} cost, in tokens that are computed meanwhile.
+     *
+     * @param tokensPerSecond as prompts are computed; 0 where that is not known, and so no price
+     */
+    public PullPrice price(double bytesPerToken, int others, double tokensPerSecond) {
+        return tokensPerSecond == 0
+                ? PullPrice.NONE
+                : new PullPrice(
+                        setupSeconds * tokensPerSecond,
+                        bytesPerToken * (1.0 + others) / bytesPerSecond * tokensPerSecond);
     }
 
     /**
@@ -48,8 +55,8 @@ public final class PullEstimate {
      * @param tokensAhead to be computed before, while a pull would be under way
      */
     public boolean isWorth(long bytes, int others, long tokens, double tokensPerSecond, long tokensAhead) {
-        boolean worth =
-                tokensPerSecond == 0 || seconds(bytes, others) < MARGIN * (tokens + tokensAhead) / tokensPerSecond;
+        boolean worth = tokensPerSecond == 0
+                || price((double) bytes / tokens, others, tokensPerSecond).isWorth(tokens, tokensAhead);
         if (!worth) {
             setupSeconds -= FADING * Math.max(0, setupSeconds - FIRST_SETUP_SECONDS);
             bytesPerSecond += FADING * Math.max(0, FIRST_BYTES_PER_SECOND - bytesPerSecond);

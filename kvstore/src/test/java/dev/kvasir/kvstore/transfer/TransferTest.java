@@ -405,7 +405,9 @@ class TransferTest {
             estimate.observe(100_000_000, 10_000_000, 1_000_000_000);
         }
         // 100 MB/s and 10 ms: 10 MB take 0.11 s.
-        assertThat(estimate.seconds(10_000_000, 0)).isBetween(0.10, 0.12);
+        assertThat(estimate.price(10_000, 0, 1_000).of(1_000)).isBetween(100.0, 120.0);
+        assertThat(estimate.price(10_000, 1, 1_000).of(1_000)).isBetween(200.0, 220.0);
+        assertThat(estimate.price(10_000, 0, 0).exists()).isFalse();
         assertThat(estimate.isWorth(10_000_000, 0, 1_000, 1_000, 0)).isTrue();
         assertThat(estimate.isWorth(10_000_000, 0, 1_000, 20_000, 0)).isFalse();
         assertThat(estimate.isWorth(10_000_000, 0, 1_000, 20_000, 10_000)).isTrue();

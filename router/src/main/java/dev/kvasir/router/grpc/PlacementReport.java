@@ -46,7 +46,7 @@ final class PlacementReport {
     }
 
     private static PlacementCandidate.Builder candidate(Candidate candidate) {
-        return PlacementCandidate.newBuilder()
+        var message = PlacementCandidate.newBuilder()
                 .setAddress(candidate.worker().address())
                 .setIncarnation(candidate.worker().incarnation())
                 .setCost(candidate.cost())
@@ -57,5 +57,9 @@ final class PlacementReport {
                 .setRequests(candidate.requests())
                 .setFreeBlocks(candidate.freeBlocks())
                 .setRefusal(candidate.refusal());
+        if (candidate.pull().exists()) {
+            message.setPullTokenCost(candidate.pull().perToken());
+        }
+        return message;
     }
 }

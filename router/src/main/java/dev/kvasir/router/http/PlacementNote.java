@@ -53,5 +53,8 @@ final class PlacementNote {
         node.put("queued_tokens", candidate.tokens());
         node.put("requests", candidate.requests());
         node.put("free_blocks", candidate.freeBlocks());
+        if (candidate.pull().exists()) {
+            node.put("pull_token_cost", candidate.pull().perToken());
+        }
     }
 }

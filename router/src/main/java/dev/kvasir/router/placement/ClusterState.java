@@ -1,10 +1,11 @@
 package dev.kvasir.router.placement;
 
-import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.Match;
+import dev.kvasir.kvstore.index.PrefixIndex;
 import dev.kvasir.router.placement.ClusterView.Cached;
 import dev.kvasir.router.placement.ClusterView.WorkerView;
 import dev.kvasir.router.placement.LoadLedger.Account;
+import dev.kvasir.router.placement.PrefixSource.Prefixes;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Map;
@@ -42,32 +43,35 @@ public final class ClusterState {
     /** The workers, with what they have of the query's prompt. */
     public ClusterView view(Query query, long nowNanos) {
         var prompt = query.prompt();
-        var replica = prompt.size() == 0 ? null : prefixes.replica(query);
-        int longest = 0;
-        if (replica != null) {
-            replica.index().match(prompt, prompt.size(), match);
-            longest = match.longest();
+        var known = prompt.size() == 0 ? null : prefixes.prefixes(query);
+        int offered = 0;
+        if (known != null) {
+            known.replica().index().match(prompt, prompt.size(), match);
+            offered = match.longest(known.offering());
         }
         var underWay = expected.match(prompt);
         var workers = new ArrayList<WorkerView>();
-        int far = longest;
-        ledger.forEach(nowNanos, account -> workers.add(worker(account, query, replica, far, underWay, nowNanos)));
+        int far = offered;
+        ledger.forEach(nowNanos, account -> workers.add(worker(account, query, known, far, underWay, nowNanos)));
         return new ClusterView(workers);
     }
 
     private WorkerView worker(
             Account account,
             Query query,
-            @Nullable IndexReplica replica,
-            int far,
+            @Nullable Prefixes known,
+            int offered,
             Map<WorkerId, Integer> underWay,
             long nowNanos) {
         int blockSize = account.capacity().blockSize();
-        int slot = replica == null ? -1 : replica.index().slot(account.id().holder());
+        int slot = known == null
+                ? PrefixIndex.UNKNOWN
+                : known.replica().index().slot(account.id().holder());
         int soon = underWay.isEmpty() ? 0 : underWay.getOrDefault(account.id(), 0);
         int here = Math.max(soon, match.deviceBlocks(slot));
         int near = Math.max(here, match.blocks(slot));
-        var cached = new Cached(here * blockSize, near * blockSize, Math.max(near, far) * blockSize);
+        int far = known != null && pulls(account, (offered - near) * blockSize, known) ? offered : near;
+        var cached = new Cached(here * blockSize, near * blockSize, far * blockSize);
         return new WorkerView(
                 account.id(),
                 account.capacity().model(),
@@ -79,8 +83,14 @@ public final class ClusterState {
                 account.freeBlocks(),
                 account.capacity().totalBlocks(),
                 account.draining(),
+                account.pull(),
                 cached,
                 displaced(account, query, here, nowNanos));
+    }
+
+    /** Whether the worker would pull so many tokens: it decides by the same rule. */
+    private static boolean pulls(Account account, int tokens, Prefixes known) {
+        return account.pull().isWorth(tokens, account.tokens()) && known.ofUse().test(account.id());
     }
 
     private static double displaced(Account account, Query query, int hereBlocks, long nowNanos) {
@@ -94,7 +104,7 @@ public final class ClusterState {
     public void dispatched(WorkerId worker, String requestId, Query query, Decision decision, long nowNanos) {
         ended(requestId);
         if (ledger.contains(worker)) {
-            int uncached = query.uncached(decision.cached().near());
+            int uncached = query.uncached(decision.cached().far());
             ledger.dispatched(worker, requestId, uncached, query.promptTokens(), nowNanos);
             expected.sent(worker, query.prompt());
             sent.put(requestId, new Sent(worker, query));

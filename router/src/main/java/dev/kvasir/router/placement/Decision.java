@@ -1,5 +1,6 @@
 package dev.kvasir.router.placement;
 
+import dev.kvasir.protocol.PullPrice;
 import dev.kvasir.router.placement.ClusterView.Cached;
 import dev.kvasir.router.placement.ClusterView.WorkerView;
 import java.util.Comparator;
@@ -22,11 +23,19 @@ public record Decision(String policy, Optional<WorkerId> chosen, List<Candidate>
      * A worker that was looked at.
      *
      * @param tokens still to be computed there
+     * @param pull what it costs there to pull KV instead of computing it
      * @param cost lowest is best; in tokens for most policies; meaningless where refused
      * @param refusal why the worker cannot take the request; empty where it can
      */
     public record Candidate(
-            WorkerId worker, Cached cached, long tokens, int requests, int freeBlocks, double cost, String refusal) {
+            WorkerId worker,
+            Cached cached,
+            long tokens,
+            int requests,
+            int freeBlocks,
+            PullPrice pull,
+            double cost,
+            String refusal) {
         static Candidate of(WorkerView worker, double cost, String refusal) {
             return new Candidate(
                     worker.id(),
@@ -34,6 +43,7 @@ public record Decision(String policy, Optional<WorkerId> chosen, List<Candidate>
                     worker.tokens(),
                     worker.requests(),
                     worker.freeBlocks(),
+                    worker.pull(),
                     cost,
                     refusal);
         }

@@ -1,5 +1,6 @@
 package dev.kvasir.router.placement;
 
+import dev.kvasir.protocol.PullPrice;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeMap;
@@ -18,8 +19,12 @@ public final class LoadLedger {
 
     private final Map<WorkerId, Entry> entries = new TreeMap<>();
 
-    /** A worker's own account. */
-    public record Reported(long epoch, long tokens, int requests, int freeBlocks, boolean draining) {}
+    /**
+     * A worker's own account.
+     *
+     * @param pull what it costs there to pull KV instead of computing it
+     */
+    public record Reported(long epoch, long tokens, int requests, int freeBlocks, boolean draining, PullPrice pull) {}
 
     /** What does not change in a worker's life. */
     public record Capacity(String model, int maxModelLength, int blockSize, int totalBlocks) {}
@@ -91,6 +96,7 @@ public final class LoadLedger {
             double recentTokens,
             int freeBlocks,
             boolean draining,
+            PullPrice pull,
             Turnover turnover) {}
 
     private record Sent(long tokens, boolean acknowledged) {}
@@ -108,7 +114,7 @@ public final class LoadLedger {
         Entry(WorkerId id, Capacity capacity) {
             this.id = id;
             this.capacity = capacity;
-            this.reported = new Reported(Long.MIN_VALUE, 0, 0, capacity.totalBlocks(), false);
+            this.reported = new Reported(Long.MIN_VALUE, 0, 0, capacity.totalBlocks(), false, PullPrice.NONE);
         }
 
         void forget(String requestId) {
@@ -129,6 +135,7 @@ public final class LoadLedger {
                     recentAt(nowNanos),
                     reported.freeBlocks(),
                     reported.draining(),
+                    reported.pull(),
                     turnover);
         }
     }

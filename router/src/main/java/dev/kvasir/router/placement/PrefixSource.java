@@ -1,12 +1,22 @@
 package dev.kvasir.router.placement;
 
 import dev.kvasir.kvstore.index.IndexReplica;
+import java.util.BitSet;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** Where a router looks up who holds a prompt's blocks. */
 @FunctionalInterface
 public interface PrefixSource {
-    /** The replica that knows of the query's prompt; null where there is none yet. */
+    /** Who has the query's prompt; null where nothing is known yet. */
     @Nullable
-    IndexReplica replica(Query query);
+    Prefixes prefixes(Query query);
+
+    /**
+     * Who has which blocks of one kind.
+     *
+     * @param offering slots in the replica's index of holders that others may pull from
+     * @param ofUse whether a worker computes such blocks itself, and so may go on from those of others
+     */
+    record Prefixes(IndexReplica replica, BitSet offering, Predicate<WorkerId> ofUse) {}
 }

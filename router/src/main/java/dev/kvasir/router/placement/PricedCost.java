@@ -9,7 +9,7 @@ import java.util.random.RandomGenerator;
  * <pre>
  * cost =   prompt tokens that no tier reachable from the worker holds
  *        + nearTokenCost   x tokens that come from its host memory
- *        + farTokenCost    x tokens that would be pulled from a peer or a kvstore
+ *        + pull price      of tokens that would be pulled from a peer or a kvstore, as the worker measures it
  *        + waitWeight      x load there beyond that of the least loaded worker, up to patience x prompt tokens
  *        + 1               x such load beyond that
  *        + shortageWeight  x tokens for which it has no free blocks
@@ -30,7 +30,6 @@ public final class PricedCost implements Placement {
      * What things cost, as a share of computing a token.
      *
      * @param nearTokenCost to copy a token's KV from host memory
-     * @param farTokenCost to pull it from another member; 1 or more where there is no transfer
      * @param waitWeight of a token that is computed before the request's turn
      * @param patience beyond so many times its own prompt, a request's wait counts in full
      * @param sequenceTokens of work that each request at hand stands for beyond what it has queued
@@ -41,7 +40,6 @@ public final class PricedCost implements Placement {
      */
     public record Prices(
             double nearTokenCost,
-            double farTokenCost,
             double waitWeight,
             double patience,
             double sequenceTokens,
@@ -49,7 +47,7 @@ public final class PricedCost implements Placement {
             double displacementWeight,
             double balanceWeight,
             double jitter) {
-        public static final Prices DEFAULT = new Prices(0.1, 1, 0.05, 16, 512, 1, 1, 0.5, 0.001);
+        public static final Prices DEFAULT = new Prices(0.1, 0.05, 16, 512, 1, 1, 0.5, 0.001);
     }
 
     private final Prices prices;
@@ -102,8 +100,13 @@ public final class PricedCost implements Placement {
         var cached = worker.cached();
         int here = query.uncached(cached.here());
         int near = query.uncached(Math.max(cached.here(), cached.near()));
-        int far = prices.farTokenCost >= 1 ? near : Math.min(near, query.uncached(cached.far()));
-        return far + prices.nearTokenCost * (here - near) + prices.farTokenCost * (near - far);
+        int far = query.uncached(cached.far());
+        return far + prices.nearTokenCost * (here - near) + pull(worker, near - far);
+    }
+
+    /** A pull that takes longer than computing is made only while others are computed: it costs no more. */
+    private static double pull(WorkerView worker, int tokens) {
+        return tokens == 0 ? 0 : Math.min(tokens, worker.pull().of(tokens));
     }
 
     private static double shortage(WorkerView worker, Query query) {

@@ -1,6 +1,7 @@
 package dev.kvasir.router.placement;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.hash.HashChain;
@@ -10,13 +11,19 @@ import dev.kvasir.kvstore.index.Holder;
 import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.SnapshotPart;
 import dev.kvasir.kvstore.index.Tier;
+import dev.kvasir.protocol.PullPrice;
+import dev.kvasir.router.Seeds;
 import dev.kvasir.router.placement.ClusterView.Cached;
 import dev.kvasir.router.placement.ClusterView.WorkerView;
 import dev.kvasir.router.placement.LoadLedger.Capacity;
 import dev.kvasir.router.placement.LoadLedger.Reported;
+import dev.kvasir.router.placement.PrefixSource.Prefixes;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -29,7 +36,10 @@ class ClusterStateTest {
     private static final int WORKERS = 4;
 
     private final IndexReplica replica = new IndexReplica(new IndexReplica.Limits(10_000, 10_000, 10_000, 1));
-    private final ClusterState state = new ClusterState(_ -> replica);
+    private final BitSet offering = new BitSet();
+    private final Set<WorkerId> others = new HashSet<>();
+    private final ClusterState state =
+            new ClusterState(_ -> new Prefixes(replica, offering, worker -> !others.contains(worker)));
     private final SplittableRandom random = new SplittableRandom(7);
     private final List<WorkerId> workers = new ArrayList<>();
 
@@ -54,8 +64,82 @@ class ClusterStateTest {
         assertThat(view.workers())
                 .extracting(WorkerView::cached)
                 .containsExactly(
-                        new Cached(96, 96, 160), new Cached(0, 144, 160), new Cached(0, 0, 160), new Cached(0, 0, 160));
+                        new Cached(96, 96, 96), new Cached(0, 144, 144), new Cached(0, 0, 0), new Cached(0, 0, 0));
         assertThat(place(Policy.COST, prompt).chosen()).contains(workers.get(1));
+    }
+
+    @Test
+    void whatOthersOfferCountsAtTheWorkersOwnPriceAndWhatNobodyOffersDoesNot() {
+        var prompt = prompt(1, 100);
+        var store = new Holder("kvstore:1", 99);
+        hold(store, stored(prompt, 80, Tier.DISK));
+        hold(workers.get(0).holder(), stored(prompt, 100, Tier.DEVICE));
+        hold(workers.get(1).holder(), stored(prompt, 20, Tier.DEVICE));
+        priced(workers.get(1), new PullPrice(16, 0.25));
+        priced(workers.get(2), new PullPrice(16, 0.9));
+        priced(workers.get(3), new PullPrice(16, 0.25));
+        others.add(workers.get(3));
+        assertThat(state.view(query(prompt), 0).workers())
+                .allMatch(w -> w.cached().far() == w.cached().near());
+
+        offering.set(replica.index().slot(store));
+
+        assertThat(state.view(query(prompt), 0).workers())
+                .extracting(WorkerView::cached)
+                .containsExactly(
+                        new Cached(1600, 1600, 1600),
+                        new Cached(320, 320, 1280),
+                        new Cached(0, 0, 0), // It computes about as fast.
+                        new Cached(0, 0, 0)); // It computes in another way.
+        var candidates = place(Policy.COST, prompt).candidates();
+        double pulled = 320 + 16 + 0.25 * 960;
+        assertThat(candidates.get(1).cost() - candidates.get(0).cost()).isCloseTo(pulled, within(5.0));
+        assertThat(candidates.get(1).pull()).isEqualTo(new PullPrice(16, 0.25));
+    }
+
+    @Test
+    void whatIsPulledIsNoLoad() {
+        var prompt = prompt(1, 100);
+        hold(workers.get(0).holder(), stored(prompt, 90, Tier.HOST));
+        offering.set(replica.index().slot(workers.get(0).holder()));
+        report(workers.get(0), 1, 1_000_000, 50);
+        workers.subList(1, WORKERS).forEach(worker -> priced(worker, new PullPrice(10, 0.05)));
+
+        var chosen = dispatch("r", prompt);
+
+        assertThat(chosen).isNotEqualTo(workers.get(0));
+        assertThat(load(chosen)).isEqualTo(10 * BLOCK);
+    }
+
+    @Test
+    void aHotPrefixGoesToAWorkerThatPullsItOnceTheQueueAtItsHolderCostsMore() {
+        Seeds.of(50).forEach(seed -> {
+            var random = new SplittableRandom(seed);
+            var price = new PullPrice(random.nextInt(100), random.nextDouble(0.01, 0.6));
+            var fresh = new ClusterStateTest();
+            var blocks = random.nextInt(100, 400);
+            int stay = fresh.requestsUntilTheHolderIsLeft(blocks, price);
+            // Each request at hand is a load of 512 tokens and one to compute; one that waits costs a twentieth.
+            double expected = price.of((long) blocks * BLOCK) / (513 * 0.05);
+            assertThat((double) stay)
+                    .withFailMessage("seed %d: %d requests stay, not about %f", seed, stay, expected)
+                    .isBetween(0.6 * expected - 2, expected + 2);
+            int stayWithout = new ClusterStateTest().requestsUntilTheHolderIsLeft(blocks, PullPrice.NONE);
+            assertThat(stay).withFailMessage("seed %d", seed).isLessThan(stayWithout);
+        });
+    }
+
+    private int requestsUntilTheHolderIsLeft(int blocks, PullPrice price) {
+        var prompt = prompt(1, blocks);
+        var holder = workers.get(0);
+        hold(holder.holder(), stored(prompt, blocks, Tier.DEVICE));
+        offering.set(replica.index().slot(holder.holder()));
+        workers.forEach(worker -> priced(worker, price));
+        int stay = 0;
+        while (dispatch("r" + stay, prompt).equals(holder)) {
+            stay++;
+        }
+        return stay;
     }
 
     @Test
@@ -106,7 +190,7 @@ class ClusterStateTest {
     @Test
     void aWorkerWithoutRoomCostsMore() {
         var prompt = prompt(1, 100);
-        state.ledger().reported(workers.get(0), new Reported(1, 0, 0, 10, false));
+        state.ledger().reported(workers.get(0), new Reported(1, 0, 0, 10, false, PullPrice.NONE));
         for (int i = 0; i < 20; i++) {
             assertThat(place(Policy.COST, prompt).chosen().orElseThrow()).isNotEqualTo(workers.get(0));
         }
@@ -200,8 +284,19 @@ class ClusterStateTest {
                 .orElseThrow();
     }
 
+    private long load(WorkerId worker) {
+        return state.view(query(prompt(9, 1)), 0).workers().stream()
+                .filter(w -> w.id().equals(worker))
+                .mapToLong(WorkerView::tokens)
+                .sum();
+    }
+
+    private void priced(WorkerId id, PullPrice price) {
+        state.ledger().reported(id, new Reported(1, 0, 0, 1000, false, price));
+    }
+
     private void report(WorkerId id, long epoch, long tokens, int requests, boolean... draining) {
-        state.ledger().reported(id, new Reported(epoch, tokens, requests, 1000, draining.length > 0));
+        state.ledger().reported(id, new Reported(epoch, tokens, requests, 1000, draining.length > 0, PullPrice.NONE));
     }
 
     private void hold(Holder holder, List<BlockEvent> blocks) {

@@ -3,6 +3,7 @@ package dev.kvasir.router.placement;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kvasir.kvstore.hash.HashChain;
+import dev.kvasir.protocol.PullPrice;
 import dev.kvasir.router.Seeds;
 import dev.kvasir.router.placement.ClusterView.Cached;
 import dev.kvasir.router.placement.ClusterView.WorkerView;
@@ -29,7 +30,8 @@ class PlacementTest {
     }
 
     private static WorkerView view(WorkerId id, String model, int maxModelLength, long tokens, boolean draining) {
-        return new WorkerView(id, model, maxModelLength, 16, tokens, 1, 0, 10, 10, draining, Cached.NONE, 0);
+        return new WorkerView(
+                id, model, maxModelLength, 16, tokens, 1, 0, 10, 10, draining, PullPrice.NONE, Cached.NONE, 0);
     }
 
     private static Decision place(WorkerView... workers) {
@@ -69,10 +71,10 @@ class PlacementTest {
         ledger.join(A, CAPACITY);
         ledger.dispatched(A, "r", 150, 150, 0);
         assertThat(tokens(ledger)).isEqualTo(150);
-        ledger.reported(A, new LoadLedger.Reported(1, 7, 0, 10, false));
+        ledger.reported(A, new LoadLedger.Reported(1, 7, 0, 10, false, PullPrice.NONE));
         assertThat(tokens(ledger)).isEqualTo(157);
         ledger.acknowledged(A, "r");
-        ledger.reported(A, new LoadLedger.Reported(2, 140, 1, 8, false));
+        ledger.reported(A, new LoadLedger.Reported(2, 140, 1, 8, false, PullPrice.NONE));
         assertThat(tokens(ledger)).isEqualTo(140);
     }
 
@@ -80,9 +82,9 @@ class PlacementTest {
     void lateReportIsIgnored() {
         var ledger = new LoadLedger();
         ledger.join(A, CAPACITY);
-        assertThat(ledger.reported(A, new LoadLedger.Reported(5, 50, 1, 8, false)))
+        assertThat(ledger.reported(A, new LoadLedger.Reported(5, 50, 1, 8, false, PullPrice.NONE)))
                 .isTrue();
-        assertThat(ledger.reported(A, new LoadLedger.Reported(4, 40, 1, 8, false)))
+        assertThat(ledger.reported(A, new LoadLedger.Reported(4, 40, 1, 8, false, PullPrice.NONE)))
                 .isFalse();
         assertThat(tokens(ledger)).isEqualTo(50);
     }

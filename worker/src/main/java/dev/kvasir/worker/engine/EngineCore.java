@@ -372,7 +372,8 @@ public final class EngineCore {
                 queues.waitingSeats() + fetching.seats(),
                 live.tokensInFlight(),
                 pool.available(),
-                pool.capacity());
+                pool.capacity(),
+                prefillSpeed.tokensPerSecond());
     }
 
     /** What others hear and have of the blocks; of the engine's thread. */

@@ -7,5 +7,7 @@ package dev.kvasir.worker.engine;
  * @param waiting outputs that wait to start, or to start again
  * @param tokensInFlight tokens known but not computed, over all sequences
  * @param freeBlocks blocks that no sequence uses, empty or cached
+ * @param promptTokensPerSecond as prompts are computed lately; 0 where that is not known
  */
-public record EngineLoad(int running, int waiting, long tokensInFlight, int freeBlocks, int totalBlocks) {}
+public record EngineLoad(
+        int running, int waiting, long tokensInFlight, int freeBlocks, int totalBlocks, double promptTokensPerSecond) {}

@@ -13,7 +13,7 @@ final class CountingObserver implements EngineObserver {
     int failed;
     int generated;
     int lastTokens;
-    EngineLoad load = new EngineLoad(0, 0, 0, 0, 0);
+    EngineLoad load = new EngineLoad(0, 0, 0, 0, 0, 0);
 
     @Override
     public void started(long queueNanos, int promptTokens, int cachedTokens) {

@@ -1,0 +1,40 @@
+package dev.kvasir.protocol;
+
+/**
+ * What it costs a worker to pull KV of a prompt instead of computing it, in tokens that it could compute meanwhile. Measured
+ * by the worker, which decides by it whether to pull, and told to routers, which decide by it where a request goes.
+ *
+ * @param setupTokens until a pull's first block is there
+ * @param perToken for each token; more than 1 where the network is slower than the device
+ */
+public record PullPrice(double setupTokens, double perToken) {
+    /** Of a worker that never pulls, or does not know yet how fast it computes. */
+    public static final PullPrice NONE = new PullPrice(0, Double.POSITIVE_INFINITY);
+
+    /** Pulls must be clearly better: they also cost others something. */
+    private static final double MARGIN = 0.8;
+
+    public PullPrice {
+        Limits.require(setupTokens >= 0, "setup_tokens", setupTokens, "at least 0");
+        Limits.require(perToken >= 0, "per_token", perToken, "at least 0");
+    }
+
+    /** Whether the worker pulls at all. */
+    public boolean exists() {
+        return Double.isFinite(perToken) && Double.isFinite(setupTokens);
+    }
+
+    /** Of so many tokens. */
+    public double of(long tokens) {
+        return setupTokens + perToken * tokens;
+    }
+
+    /**
+     * Whether the worker pulls so many tokens.
+     *
+     * @param tokensAhead to be computed there before, while the pull would be under way
+     */
+    public boolean isWorth(long tokens, long tokensAhead) {
+        return tokens > 0 && of(tokens) < MARGIN * (tokens + tokensAhead);
+    }
+}
