@@ -7,7 +7,6 @@ import dev.kvasir.v1.Sampling;
 import dev.kvasir.v1.TokenIds;
 import dev.kvasir.v1.Usage;
 import io.grpc.ManagedChannel;
-import io.grpc.StatusRuntimeException;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import java.io.IOException;
 import java.net.URI;
@@ -87,17 +86,6 @@ final class Door implements AutoCloseable {
                 .getDecisionsList();
         // Without the life of the member.
         return decisions.isEmpty() ? "" : decisions.getLast().getChosen().replaceFirst("#.*$", "");
-    }
-
-    /** Sends a prompt and lets the answer come, however long it takes, until this door is closed. */
-    void begin(int[] prompt, int outputTokens) {
-        Thread.ofVirtual().start(() -> {
-            try {
-                ask(prompt, outputTokens);
-            } catch (StatusRuntimeException _) {
-                // The cluster has ended before it.
-            }
-        });
     }
 
     /** A metric's value, over all its labels. */

@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
 import java.util.stream.IntStream;
 
 /** Where sharing KV blocks is to pay, and where it must not cost anything. Each begins with new processes. */
@@ -30,18 +32,25 @@ enum Scenario {
         }
     },
 
-    HOT_PREFIX("prefixes that an overloaded worker holds are asked for, and requests go elsewhere", "") {
+    HOT_PREFIX(
+            "twice as many ask at once for one prefix as its holder has seats; each sample is the mean of a burst",
+            "") {
         @Override
         Samples play(Pair pair, Scale scale) throws InterruptedException {
-            var sessions = sessions(pair, scale);
-            var others = new Prompts(scale.seed() + 1);
-            var background = new ArrayList<int[]>();
-            for (int i = 0; i < BACKGROUND_REQUESTS; i++) {
-                background.add(others.fresh(BACKGROUND_PROMPT));
+            var prompts = new Prompts(scale.seed());
+            var warmUp = fresh(prompts, WARM_UP, scale);
+            var hot = fresh(prompts, scale.prompts(), scale);
+            var questions = new ArrayList<List<int[]>>();
+            for (int i = 0; i < hot.size(); i++) {
+                questions.add(fresh(prompts, BURST, QUESTION));
             }
-            pair.both(arm -> background.forEach(prompt -> arm.door().begin(prompt, BACKGROUND_OUTPUT)));
+            pair.both(arm -> {
+                arm.startWorker("first");
+                warmUp.forEach(prompt -> arm.door().ask(prompt, OUTPUT));
+                hot.forEach(prompt -> arm.door().ask(prompt, OUTPUT));
+            });
             joinSecond(pair, scale);
-            return pair.measure(scale.prompts(), (arm, i) -> ask(arm, sessions.next(arm, i)));
+            return pair.measure(hot.size(), (arm, i) -> askAtOnce(arm, hot.get(i), questions.get(i)));
         }
     },
 
@@ -49,6 +58,7 @@ enum Scenario {
         @Override
         Samples play(Pair pair, Scale scale) throws InterruptedException {
             var sessions = sessions(pair, scale);
+            pair.both(sessions::goOn); // What nobody has come back to is lost with its worker.
             joinSecond(pair, scale);
             pair.both(Arm::awaitKept);
             pair.both(arm -> arm.kill("first"));
@@ -79,9 +89,8 @@ enum Scenario {
     private static final int QUESTION = 32;
     private static final int WARM_UP = 6;
     private static final int TRIES_MAX = 50;
-    private static final int BACKGROUND_REQUESTS = 40;
-    private static final int BACKGROUND_PROMPT = 64;
-    private static final int BACKGROUND_OUTPUT = 3500;
+    private static final int SEATS = 16;
+    private static final int BURST = 2 * SEATS;
     private static final int MANY_BLOCKS = 8192;
     private static final int UNIQUE_FACTOR = 2;
 
@@ -129,11 +138,11 @@ enum Scenario {
                 # Two clusters on one machine: nobody is to be given up for want of a processor.
                 kvasir.cluster.lease = 10 s
                 pekko.cluster.failure-detector.acceptable-heartbeat-pause = 30 s
-                kvasir.worker.num-kv-blocks = %d
+                kvasir.worker { num-kv-blocks = %d, max-num-seqs = %d }
                 kvasir.worker.sharing { memory = 256 MiB, offer = copied }
                 kvasir.kvstore { memory = 256 MiB, disk = 0 MiB }
                 kvasir.router { %s }
-                """.formatted(blocks(), routing);
+                """.formatted(blocks(), SEATS, routing);
     }
 
     /** Conversations, each with a first prompt and answer; what comes next begins with both. */
@@ -151,6 +160,14 @@ enum Scenario {
                 all.add(arm.door().ask(prompt, OUTPUT).tokens());
             }
             answered.put(arm, all);
+        }
+
+        void goOn(Arm arm) {
+            begin(
+                    arm,
+                    IntStream.range(0, questions.size())
+                            .mapToObj(i -> next(arm, i))
+                            .toList());
         }
 
         int[] next(Arm arm, int index) {
@@ -200,6 +217,25 @@ enum Scenario {
 
     private static boolean isFromSecond(Arm arm, Sample sample) {
         return sample.isFrom(arm.worker("second").clusterAddress());
+    }
+
+    /** One prefix, with each of these questions. */
+    private static Sample askAtOnce(Arm arm, int[] prefix, List<int[]> questions) throws InterruptedException {
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var asked = questions.stream()
+                    .map(question -> threads.submit(() -> ask(
+                            arm,
+                            IntStream.concat(Arrays.stream(prefix), Arrays.stream(question))
+                                    .toArray())))
+                    .toList();
+            var samples = new ArrayList<Sample>();
+            for (var one : asked) {
+                samples.add(one.get());
+            }
+            return Sample.mean(samples);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("a request of a burst failed: " + e.getCause(), e);
+        }
     }
 
     private static Sample ask(Arm arm, int[] prompt) {

@@ -105,7 +105,10 @@ final class SharingBench {
     }
 
     private static long servers(List<Sample> samples) {
-        return samples.stream().map(Sample::worker).distinct().count();
+        return samples.stream()
+                .flatMap(sample -> sample.workers().stream())
+                .distinct()
+                .count();
     }
 
     private static List<String> lines(Outcome outcome) {

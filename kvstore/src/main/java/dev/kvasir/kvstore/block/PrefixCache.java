@@ -73,7 +73,10 @@ public final class PrefixCache {
     public void attach(HashChain chain, int count, BlockTable table) {
         hold(chain, count, table);
         for (int i = 0; i < count; i++) {
-            usesByBlock[table.get(i)]++;
+            int block = table.get(i);
+            if (Integer.bitCount(++usesByBlock[block]) == 1) {
+                listener.reused(block);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ public final class PullEstimate {
 
     private double setupSeconds = FIRST_SETUP_SECONDS;
     private double bytesPerSecond = FIRST_BYTES_PER_SECOND;
+    private boolean bandwidthSeen;
 
     /**
      * A pull has ended.
@@ -28,7 +29,8 @@ public final class PullEstimate {
     public void observe(long bytes, long setupNanos, long streamNanos) {
         setupSeconds += WEIGHT * (setupNanos * 1e-9 - setupSeconds);
         if (bytes > 0 && streamNanos > 0) {
-            bytesPerSecond += WEIGHT * (bytes * 1e9 / streamNanos - bytesPerSecond);
+            bytesPerSecond += (bandwidthSeen ? WEIGHT : 1) * (bytes * 1e9 / streamNanos - bytesPerSecond);
+            bandwidthSeen = true;
         }
     }
 
@@ -46,7 +48,8 @@ public final class PullEstimate {
     }
 
     /**
-     * Whether to pull. Where not, the estimate becomes a little better, so that after some hundred of them one is tried.
+     * Whether to pull. What the network can do is seen by trying: until then only the set-up counts. Where not, the estimate
+     * becomes a little better, so that after some hundred of them one is tried.
      *
      * @param others pulls under way
      * @param tokens that would be computed instead
@@ -55,11 +58,12 @@ public final class PullEstimate {
      * @param tokensAhead to be computed before, while a pull would be under way
      */
     public boolean isWorth(long bytes, int others, long tokens, double tokensPerSecond, long tokensAhead) {
+        double bytesPerToken = bandwidthSeen ? (double) bytes / tokens : 0;
         boolean worth = tokensPerSecond == 0
-                || price((double) bytes / tokens, others, tokensPerSecond).isWorth(tokens, tokensAhead);
+                || price(bytesPerToken, others, tokensPerSecond).isWorth(tokens, tokensAhead);
         if (!worth) {
             setupSeconds -= FADING * Math.max(0, setupSeconds - FIRST_SETUP_SECONDS);
-            bytesPerSecond += FADING * Math.max(0, FIRST_BYTES_PER_SECOND - bytesPerSecond);
+            bytesPerSecond += FADING * bytesPerSecond;
         }
         return worth;
     }

@@ -414,4 +414,17 @@ class TransferTest {
         assertThat(estimate.isWorth(10_000_000, 20, 1_000, 1_000, 0)).isFalse();
         assertThat(estimate.isWorth(10_000_000, 0, 1, 0, 0)).isTrue();
     }
+
+    @Test
+    void aFastNetworkIsFoundOutByTrying() {
+        var estimate = new PullEstimate();
+        long bytes = 128L << 20; // 1,000 tokens of a large model, which a fast device computes in 25 ms.
+        assertThat(estimate.price(bytes / 1_000.0, 0, 40_000).isWorth(1_000, 0)).isFalse();
+        assertThat(estimate.isWorth(bytes, 0, 1_000, 40_000, 0)).isTrue();
+        for (int i = 0; i < 20; i++) {
+            estimate.observe(bytes, 500_000, bytes / 20); // 20 GB/s
+        }
+        assertThat(estimate.isWorth(bytes, 0, 1_000, 40_000, 0)).isTrue();
+        assertThat(estimate.price(bytes / 1_000.0, 0, 40_000).perToken()).isBetween(0.2, 0.4);
+    }
 }

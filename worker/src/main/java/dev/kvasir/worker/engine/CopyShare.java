@@ -3,7 +3,7 @@ package dev.kvasir.worker.engine;
 import java.util.function.LongSupplier;
 
 /**
- * How much of the engine's time may go into copies that nobody has asked for yet: a fixed share of all time, with some of it
+ * How much of the engine's time may go into copies that nobody needs yet: a fixed share of all time, with some of it
  * saved up while the engine has little to do. A chain that was begun is finished, on credit. Of the engine's thread.
  */
 public final class CopyShare {

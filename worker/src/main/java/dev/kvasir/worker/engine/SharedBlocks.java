@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What an engine does with its blocks beyond its own requests: tells others of them, keeps copies in host memory of those
- * that the device lets go of, and brings copies back. Belongs to the engine's thread, but for what says otherwise.
+ * that somebody came back to and of those that the device lets go of, and brings copies back. Belongs to the engine's thread, but for what says otherwise.
  *
  * <p>News are collected during a step and handed over, once, after it. Copies are verified before they become blocks of the
  * device, so that nothing is computed upon what is damaged; damaged ones are dropped and recomputed.
@@ -147,6 +147,14 @@ public final class SharedBlocks implements BlockListener {
         var news = news(true, block);
         feed.add(news);
         offering.completed(news.first(), news.hash());
+    }
+
+    /** Whoever comes back once may do so again, here or, should this worker be lost, elsewhere: a copy is made while there is time. */
+    @Override
+    public void reused(int block) {
+        if (tier != null && keepBudget > 0 && share.allows() && !tier.touch(named(known().hash(block)))) {
+            share.pay(() -> keep(block, tier));
+        }
     }
 
     @Override

@@ -110,6 +110,28 @@ class SharedBlocksTest {
     }
 
     @Test
+    void whatSomebodyCameBackToIsCopiedWhileItIsOnTheDevice() {
+        var core = core(shared(1_000, Long.MAX_VALUE), Puller.NONE);
+        cachedTokens(core, 1);
+        assertThat(tier.size()).isZero();
+        cachedTokens(core, 1);
+        assertThat(tier.size()).isEqualTo(24);
+        assertThat(core.cache().evictions()).isZero();
+    }
+
+    @Test
+    void copiesOfWhatIsOnTheDeviceGetASmallShareOfTheTime() {
+        var clock = new AtomicLong();
+        // Each look at the clock takes a microsecond: of 10 microseconds that are saved up some three copies are made.
+        var share = new CopyShare(0.001, 10_000, () -> clock.addAndGet(1_000));
+        var core = core(shared(1_000, Long.MAX_VALUE, share), Puller.NONE);
+        cachedTokens(core, 1);
+        cachedTokens(core, 1);
+        assertThat(tier.size()).isBetween(1, 12);
+        assertThat(tier.blocks()).extracting(StoredBlock::depth).contains(0);
+    }
+
+    @Test
     void longPromptsThatNobodyCameBackToGetASmallShareOfTheTime() {
         var clock = new AtomicLong();
         // Each look at the clock takes a microsecond, and so does a copy; what is saved up is enough for one chain.
