@@ -241,6 +241,11 @@ public final class Pulls implements Puller {
         return failed.get();
     }
 
+    /** Those of them in which a block was not what it had to be. */
+    long refused() {
+        return client.refused();
+    }
+
     /** Pulls not begun since computing was expected to be faster. */
     long notWorth() {
         return notWorth.get();

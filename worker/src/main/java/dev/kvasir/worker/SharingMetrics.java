@@ -41,6 +41,10 @@ final class SharingMetrics {
                 tier::damaged);
         metrics.counter("kvasir:worker_pulls_done", "Pulls of KV blocks that went well.", pulls::done);
         metrics.counter("kvasir:worker_pulls_failed", "Pulls that broke off or were not possible.", pulls::failed);
+        metrics.counter(
+                "kvasir:worker_pulls_refused",
+                "Those of them that ended with a block that was damaged, or another than the one asked for.",
+                pulls::refused);
         metrics.counter("kvasir:worker_pulls_not_worth", "Pulls not begun, computing being faster.", pulls::notWorth);
         metrics.counter("kvasir:worker_pulled_blocks", "KV blocks pulled.", pulls::blocks);
         metrics.counter("kvasir:worker_offered_blocks_held", "Offered KV blocks that kvstores hold.", offers::held);

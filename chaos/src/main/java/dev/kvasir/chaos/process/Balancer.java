@@ -99,14 +99,19 @@ final class Balancer implements AutoCloseable {
             } catch (IOException e) {
                 failure = e.toString();
             }
-            if (!timeline.was(router.name(), EXCUSES, began - EXCUSED_AFTER_NANOS, System.nanoTime())) {
-                throw Status.UNAVAILABLE
-                        .withDescription("%s answered %s".formatted(router.name(), failure))
-                        .asRuntimeException();
-            }
-            excused.incrementAndGet();
-            LockSupport.parkNanos(HEALTH_EVERY_NANOS);
+            excuse(router, began, failure);
         }
+    }
+
+    /** Counts a failure that a router may have, and waits a moment; throws where it may not. */
+    void excuse(Member router, long began, String failure) {
+        if (!timeline.was(router.name(), EXCUSES, began - EXCUSED_AFTER_NANOS, System.nanoTime())) {
+            throw Status.UNAVAILABLE
+                    .withDescription("%s answered %s".formatted(router.name(), failure))
+                    .asRuntimeException();
+        }
+        excused.incrementAndGet();
+        LockSupport.parkNanos(HEALTH_EVERY_NANOS);
     }
 
     private static String text(String answer) throws JsonProcessingException {
@@ -114,7 +119,8 @@ final class Balancer implements AutoCloseable {
         return choice.path("finish_reason").asText() + " " + choice.path("text").asText();
     }
 
-    private Member choose() {
+    /** A router that is well, each in its turn. */
+    Member choose() {
         long end = System.nanoTime() + WAIT_MAX_NANOS;
         while (!closed) {
             var candidates = routers.stream().filter(well::contains).toList();

@@ -10,8 +10,12 @@ sealed interface Fault {
     /** SIGSTOP, and SIGCONT after a while. */
     record Stop(String member, long millis) implements Fault {}
 
-    /** SIGTERM, and a new life. */
-    record Restart(String member) implements Fault {}
+    /** SIGTERM, and a new life; of several at a time. */
+    record Restart(Set<String> members) implements Fault {
+        public Restart {
+            members = Set.copyOf(members);
+        }
+    }
 
     /** All members, one after the other, by SIGTERM. */
     record Rolling() implements Fault {}
@@ -31,6 +35,15 @@ sealed interface Fault {
 
     /** Files of a kvstore's disk tier. */
     record Disk(String member, Damage damage) implements Fault {}
+
+    /** There is no room for a kvstore's files for a while. */
+    record DiskFull(String member) implements Fault {}
+
+    /** The heap is used up, and a new life. */
+    record OutOfMemory(String member) implements Fault {}
+
+    /** KV blocks do not come through as they should, while a worker is restarted and new prompts come. */
+    record Transfers(String worker, DataPlane.Harm harm) implements Fault {}
 
     /** What becomes of files. */
     enum Damage {

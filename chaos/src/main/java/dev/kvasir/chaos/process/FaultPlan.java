@@ -51,15 +51,15 @@ final class FaultPlan {
             deck.add(() -> new Fault.Kill(worker(), Moment.PREFILL, random.nextLong(4000)));
             deck.add(() -> new Fault.Kill(router(), Moment.ANY, random.nextLong(4000)));
             deck.add(() -> new Fault.Stop(worker(), random.nextLong(2500, 6000)));
-            deck.add(() -> new Fault.Restart(worker()));
+            deck.add(() -> new Fault.Restart(Set.of(worker())));
             deck.add(() -> new Fault.Reset(true));
         }
         deck.add(() -> new Fault.Kill(store(), Moment.ANY, random.nextLong(4000)));
         deck.add(() -> new Fault.Stop(worker(), random.nextLong(14_000, 20_000)));
         deck.add(() -> new Fault.Stop(router(), random.nextLong(500, 4000)));
         deck.add(() -> new Fault.Stop(store(), random.nextLong(3000, 8000)));
-        deck.add(() -> new Fault.Restart(router()));
-        deck.add(() -> new Fault.Restart(store()));
+        deck.add(() -> new Fault.Restart(Set.of(router())));
+        deck.add(() -> new Fault.Restart(Set.of(store())));
         deck.add(() -> new Fault.Reset(false));
         deck.add(() -> new Fault.Delay(random.nextLong(20, 150), random.nextLong(2000, 6000)));
         deck.add(() -> new Fault.Partition(Set.of(worker()), false, random.nextLong(2000, 4000)));
@@ -70,6 +70,13 @@ final class FaultPlan {
         deck.add(() -> new Fault.Partition(Set.of(store()), false, random.nextLong(3000, 20_000)));
         for (var damage : Damage.values()) {
             deck.add(() -> new Fault.Disk(store(), damage));
+        }
+        deck.add(() -> new Fault.DiskFull(store()));
+        deck.add(() -> new Fault.OutOfMemory(worker()));
+        deck.add(() -> new Fault.OutOfMemory(router()));
+        deck.add(() -> new Fault.OutOfMemory(store()));
+        for (var harm : DataPlane.Harm.values()) {
+            deck.add(() -> new Fault.Transfers(worker(), harm));
         }
         if (rolling) {
             deck.add(Fault.Rolling::new);

@@ -26,9 +26,11 @@ record Findings(
         int answered,
         int refused,
         int excused,
+        int resumed,
         List<Seen> faults,
         Members.Moved moved,
         List<String> violations,
+        List<String> skipped,
         List<String> errors) {
     /**
      * A fault and what clients saw of it.
@@ -37,8 +39,16 @@ record Findings(
      * @param wholeMillis until all members knew each other again
      * @param probeMillis slowest probe that began meanwhile
      * @param streamMillis slowest stream that was under way when it struck, or began meanwhile
+     * @param outcome what else came of it
      */
-    record Seen(String what, String kind, double secondsIn, long wholeMillis, long probeMillis, long streamMillis) {}
+    record Seen(
+            String what,
+            String kind,
+            double secondsIn,
+            long wholeMillis,
+            long probeMillis,
+            long streamMillis,
+            String outcome) {}
 
     /** Sums over faults of a kind. */
     record OfKind(int count, long probeMillis, long wholeMillis) {}
@@ -64,7 +74,8 @@ record Findings(
                     (event.atNanos() - timeline.beganNanos()) / 1e9,
                     TimeUnit.NANOSECONDS.toMillis(event.wholeNanos() - event.atNanos()),
                     probe,
-                    stream));
+                    stream,
+                    event.outcome()));
             if (event.boundMillis() > 0 && probe > slack * (event.boundMillis() + calm)) {
                 violations.add(
                         "P5: after '%s' a new request took %d ms, which is more than %d ms and the %d ms of calm times"
@@ -80,9 +91,11 @@ record Findings(
                 done.size(),
                 load.refused(),
                 load.excused(),
+                load.resumed(),
                 faults,
                 moved,
                 violations,
+                timeline.skipped(),
                 errors);
     }
 
@@ -119,12 +132,17 @@ record Findings(
         byKind().forEach((kind, sum) ->
                 lines.add("%-28s %5d %24d %24d".formatted(kind, sum.count(), sum.probeMillis(), sum.wholeMillis())));
         lines.add(
-                "%d faults in %.0f s; %d requests, %d answered, %d refused for lack of room, %d errors of lost routers"
-                        .formatted(faults.size(), seconds, asked, answered, refused, excused));
+                "%d faults in %.0f s; %d requests, %d answered, %d refused for lack of room, %d errors of lost routers, %d answers resumed by HTTP"
+                        .formatted(faults.size(), seconds, asked, answered, refused, excused, resumed));
         lines.add("slowest new request in calm times: %d ms; %d lines of errors in logs"
                 .formatted(calmProbeMillis, errors.size()));
         lines.add("requests that moved knew %d tokens, of which %d were computed again"
                 .formatted(moved.tokens(), moved.recomputed()));
+        faults.stream()
+                .filter(fault -> !fault.outcome.isEmpty())
+                .map(fault -> "  %s: %s".formatted(fault.what, fault.outcome))
+                .forEach(lines::add);
+        skipped.forEach(what -> lines.add("  not tried: " + what));
         violations.forEach(violation -> lines.add("VIOLATION " + violation));
         lines.add(violations.isEmpty() ? "Every promise held." : violations.size() + " violations; seed " + seed);
         return lines;

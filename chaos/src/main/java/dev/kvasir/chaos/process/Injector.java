@@ -1,16 +1,7 @@
 package dev.kvasir.chaos.process;
 
-import dev.kvasir.client.KvasirClient;
 import dev.kvasir.v1.WorkerState;
-import io.grpc.StatusRuntimeException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -30,20 +21,35 @@ final class Injector {
     private static final int PREFILL_TOKENS = 600;
     private static final long WORKER_BOUND_MILLIS = 5_000;
     private static final long ROUTER_BOUND_MILLIS = 20_000;
-    private static final int DAMAGED_BYTES = 4096;
+
+    /** Of a JVM with ExitOnOutOfMemoryError. */
+    private static final int OUT_OF_MEMORY = 3;
+
+    private static final Duration AT_ONCE = Duration.ofSeconds(30);
 
     private final Members members;
     private final Timeline timeline;
     private final Settings settings;
-    private final Random random;
     private final Consumer<String> log;
+    private final DataPlane dataPlane;
+    private final LongPrompts prompts;
+    private final DiskFaults disks;
 
-    Injector(Members members, Timeline timeline, Settings settings, long seed, Consumer<String> log) {
+    Injector(
+            Members members,
+            DataPlane dataPlane,
+            Timeline timeline,
+            Settings settings,
+            long seed,
+            Consumer<String> log) {
         this.members = members;
+        this.dataPlane = dataPlane;
         this.timeline = timeline;
         this.settings = settings;
-        this.random = new Random(seed);
         this.log = log;
+        var random = new Random(seed);
+        this.prompts = new LongPrompts(members, timeline, random);
+        this.disks = new DiskFaults(timeline, prompts, random);
     }
 
     /** Lets a fault strike and the cluster recover. */
@@ -51,10 +57,7 @@ final class Injector {
         switch (fault) {
             case Fault.Kill kill -> kill(kill);
             case Fault.Stop stop -> stop(stop);
-            case Fault.Restart(var name) -> {
-                var member = members.get(name);
-                noted("restart of " + name, "restart " + role(member), bound(member), () -> restart(member));
-            }
+            case Fault.Restart(var names) -> restart(names);
             case Fault.Rolling _ -> noted("restart of all, one by one", "rolling restart", 0, this::restartAll);
             case Fault.Partition partition -> partition(partition);
             case Fault.Delay(var delay, var millis) ->
@@ -62,23 +65,33 @@ final class Injector {
                     members.links().delay(delay);
                     sleep(millis);
                     members.links().heal();
+                    return "";
                 });
             case Fault.Reset(var ofClients) -> reset(ofClients);
-            case Fault.Disk(var name, var damage) -> damage(members.get(name), damage);
+            case Fault.Disk(var name, var damage) ->
+                noted(
+                        "disk tier of %s %s".formatted(name, damage.name().toLowerCase(Locale.ROOT)),
+                        "disk damage",
+                        0,
+                        () -> disks.damage(members.get(name), damage));
+            case Fault.DiskFull(var name) -> fillDisk(members.get(name));
+            case Fault.OutOfMemory(var name) -> fillHeap(members.get(name));
+            case Fault.Transfers transfers -> harmTransfers(transfers);
         }
     }
 
+    /** Answers with what came of it, where there is something to tell. */
     private interface Doing {
-        void run() throws IOException, InterruptedException;
+        String run() throws IOException, InterruptedException;
     }
 
     private void noted(String what, String kind, long boundMillis, Doing doing)
             throws IOException, InterruptedException {
         log.accept(what);
         long began = System.nanoTime();
-        doing.run();
+        var outcome = doing.run();
         members.awaitWhole(settings);
-        timeline.add(new Timeline.Event(what, kind, began, System.nanoTime(), boundMillis));
+        timeline.add(new Timeline.Event(what, kind, began, System.nanoTime(), boundMillis, outcome));
     }
 
     private static String role(Member member) {
@@ -101,7 +114,57 @@ final class Injector {
                     member.kill();
                     sleep(fault.downMillis());
                     members.startAgain(member, settings);
+                    return "";
                 });
+    }
+
+    private void fillHeap(Member member) throws IOException, InterruptedException {
+        var moment = member.is("worker") ? await(member, Fault.Moment.DECODE) : "";
+        noted(
+                "heap of %s filled%s".formatted(member.name(), moment),
+                "out of memory of " + role(member),
+                bound(member),
+                () -> {
+                    members.down(member);
+                    long began = System.nanoTime();
+                    member.fillHeap();
+                    int status = member.awaitEnd(AT_ONCE);
+                    long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
+                    if (status != OUT_OF_MEMORY) {
+                        timeline.violation("%s had no heap left and ended with status %d, not %d, in %d ms"
+                                .formatted(member.name(), status, OUT_OF_MEMORY, took));
+                        member.kill();
+                    }
+                    members.startAgain(member, settings);
+                    return "ended after %d ms".formatted(took);
+                });
+    }
+
+    private void fillDisk(Member member) throws IOException, InterruptedException {
+        if (Member.canLimitFiles()) {
+            noted("disk of %s full".formatted(member.name()), "disk full", 0, () -> disks.fill(member));
+        } else {
+            timeline.skipped("disk full: there is no prlimit to keep files small with");
+        }
+    }
+
+    /** A worker that goes gives its blocks away, and one that comes back pulls what it lacks. */
+    private void harmTransfers(Fault.Transfers fault) throws IOException, InterruptedException {
+        var worker = members.get(fault.worker());
+        var how = fault.harm().name().toLowerCase(Locale.ROOT);
+        if (!worker.hasRelayOfBlocks()) {
+            timeline.skipped("transfers %s: members have no addresses of their own here".formatted(how));
+            return;
+        }
+        noted("transfers %s, %s restarted".formatted(how, worker.name()), "transfers " + how, 0, () -> {
+            var pulls = members.pulls(worker);
+            dataPlane.begin(fault.harm());
+            prompts.ask();
+            restart(List.of(worker));
+            prompts.ask();
+            int struck = dataPlane.end();
+            return "%d pieces %s, %s".formatted(struck, how, members.pulls(null).minus(pulls));
+        });
     }
 
     /** Waits for the moment to strike a worker; tells what it was doing then. */
@@ -113,9 +176,7 @@ final class Injector {
         };
         if (moment == Fault.Moment.PREFILL) {
             // To all workers, so that the one in question has some of them.
-            for (int i = 0; i < 2 * members.with("worker").size(); i++) {
-                Thread.ofVirtual().start(() -> askLong(random.nextLong()));
-            }
+            prompts.askAtOnce(2 * members.with("worker").size());
         }
         boolean there = members.await(worker, wanted, PATIENCE);
         var state = members.state(worker);
@@ -123,18 +184,6 @@ final class Injector {
                 ? " with %d sequences and %d tokens to compute"
                         .formatted(state.getRunningSequences() + state.getWaitingSequences(), state.getTokensInFlight())
                 : " at rest";
-    }
-
-    private void askLong(long seed) {
-        var doors = members.with("router").stream().map(Member::grpcAddress).toList();
-        try (var client = KvasirClient.connect(doors);
-                var answer = client.generate(Requests.longPrompt(new Random(seed)), Duration.ofMinutes(3))) {
-            while (answer.hasNext()) {
-                answer.next();
-            }
-        } catch (StatusRuntimeException e) {
-            timeline.violation("P1: a long prompt failed: " + e.getStatus());
-        }
     }
 
     private void stop(Fault.Stop fault) throws IOException, InterruptedException {
@@ -149,29 +198,45 @@ final class Injector {
                     sleep(fault.millis());
                     member.goOn();
                     span.end();
+                    return "";
                 });
     }
 
-    private void restart(Member member) throws IOException, InterruptedException {
-        var span = timeline.begin(member.name(), Timeline.State.LEAVING);
-        member.terminate();
-        int status = member.awaitEnd();
-        span.end();
-        if (status != 0) {
-            timeline.violation("P6: %s ended with status %d on SIGTERM".formatted(member.name(), status));
-            member.kill();
-        }
-        // In order, so no excuse for errors: the span is one of LEAVING as well.
-        var starting = timeline.begin(member.name(), Timeline.State.LEAVING);
-        members.startAgain(member, settings);
-        starting.end();
+    private void restart(Set<String> names) throws IOException, InterruptedException {
+        var which = names.stream().sorted().map(members::get).toList();
+        noted(
+                "restart of " + which.stream().map(Member::name).collect(Collectors.joining(" and ")),
+                "restart " + which.stream().map(Injector::role).collect(Collectors.joining(" and ")),
+                which.stream().mapToLong(Injector::bound).max().orElse(0),
+                () -> {
+                    restart(which);
+                    return "";
+                });
     }
 
-    private void restartAll() throws IOException, InterruptedException {
+    /** All at once; in order, so that there is no excuse for errors. */
+    private void restart(List<Member> which) throws IOException, InterruptedException {
+        var spans = which.stream()
+                .map(member -> timeline.begin(member.name(), Timeline.State.LEAVING))
+                .toList();
+        which.forEach(Member::terminate);
+        for (var member : which) {
+            int status = member.awaitEnd();
+            if (status != 0) {
+                timeline.violation("P6: %s ended with status %d on SIGTERM".formatted(member.name(), status));
+                member.kill();
+            }
+        }
+        members.startAgain(which, settings);
+        spans.forEach(Timeline.Span::end);
+    }
+
+    private String restartAll() throws IOException, InterruptedException {
         for (var member : members.all()) {
-            restart(member);
+            restart(List.of(member));
             members.awaitWhole(settings);
         }
+        return "";
     }
 
     private void partition(Fault.Partition fault) throws IOException, InterruptedException {
@@ -192,10 +257,11 @@ final class Injector {
                 () -> cutOff(side, others, fault));
     }
 
-    private void cutOff(Set<String> side, Set<String> others, Fault.Partition fault) {
+    private String cutOff(Set<String> side, Set<String> others, Fault.Partition fault) {
         var spans = side.stream()
                 .map(name -> timeline.begin(name, Timeline.State.CUT_OFF))
                 .toList();
+        others.add(Links.PULLERS);
         members.links().cut(others, side);
         if (!fault.deaf()) {
             members.links().cut(side, others);
@@ -203,6 +269,7 @@ final class Injector {
         sleep(fault.millis());
         members.links().heal();
         spans.forEach(Timeline.Span::end);
+        return "";
     }
 
     private void reset(boolean ofClients) throws IOException, InterruptedException {
@@ -212,49 +279,12 @@ final class Injector {
             if (ofClients) {
                 members.with("router").forEach(one -> spans.add(timeline.begin(one.name(), Timeline.State.CUT_OFF)));
             }
-            members.all().forEach(member -> member.reset(ofClients));
+            int count = members.all().stream()
+                    .mapToInt(member -> member.reset(ofClients))
+                    .sum();
             spans.forEach(Timeline.Span::end);
+            return count + " connections";
         });
-    }
-
-    private void damage(Member member, Fault.Damage how) throws IOException, InterruptedException {
-        List<Path> files;
-        try (var found = Files.walk(member.dataFolder())) {
-            files = found.filter(path -> path.toString().endsWith(".kv")).toList();
-        } catch (UncheckedIOException | NoSuchFileException _) {
-            files = List.of();
-        }
-        var which = files;
-        noted(
-                "%d files of the disk tier of %s %s"
-                        .formatted(which.size(), member.name(), how.name().toLowerCase(Locale.ROOT)),
-                "disk damage",
-                0,
-                () -> {
-                    for (var file : which) {
-                        damage(file, how);
-                    }
-                });
-    }
-
-    private void damage(Path file, Fault.Damage how) throws IOException {
-        switch (how) {
-            case DELETED -> Files.deleteIfExists(file);
-            case TRUNCATED -> {
-                try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-                    channel.truncate(channel.size() / 3);
-                }
-            }
-            case OVERWRITTEN -> {
-                try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-                    var noise = new byte[DAMAGED_BYTES];
-                    for (long at = DAMAGED_BYTES; at < channel.size(); at += 3L * DAMAGED_BYTES) {
-                        random.nextBytes(noise);
-                        channel.write(ByteBuffer.wrap(noise), at);
-                    }
-                }
-            }
-        }
     }
 
     private static void sleep(long millis) {

@@ -13,6 +13,10 @@ import java.util.concurrent.TimeUnit;
  */
 final class Links {
     static final String CLIENTS = "clients";
+
+    /** Members that pull blocks, which do not say who they are. */
+    static final String PULLERS = "pullers";
+
     private static final long WAKE_MILLIS = 50;
 
     private record Link(String from, String to) {}

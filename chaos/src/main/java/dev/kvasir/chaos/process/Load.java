@@ -18,7 +18,7 @@ import java.util.concurrent.locks.LockSupport;
 
 /**
  * Clients that ask without end, and compare each answer with the one that the calm cluster gave: streams of the client
- * library, small probes of it, and plain HTTP behind a load balancer.
+ * library, small probes of it, and plain HTTP behind a load balancer, whole and as events.
  */
 final class Load implements AutoCloseable {
     private static final Duration TIMEOUT = Duration.ofMinutes(3);
@@ -31,7 +31,9 @@ final class Load implements AutoCloseable {
         /** A few tokens by the client library, to see whether new requests are served. */
         PROBE,
         /** Plain HTTP, sent where /health says that it is well. */
-        HTTP
+        HTTP,
+        /** Events of HTTP, of several prompts at a time; goes on after the last event where they break off. */
+        EVENTS
     }
 
     /** A request that was answered. */
@@ -50,8 +52,10 @@ final class Load implements AutoCloseable {
     private final List<GenerateRequest> requests;
     private final List<KvasirClient> clients;
     private final Balancer balancer;
+    private final EventClient events;
     private final List<String> right = new ArrayList<>();
     private final List<String> rightTexts = new ArrayList<>();
+    private final List<String> rightEvents = new ArrayList<>();
     private final ConcurrentLinkedQueue<Done> done = new ConcurrentLinkedQueue<>();
     private final AtomicInteger refused = new AtomicInteger();
     private final AtomicInteger asked = new AtomicInteger();
@@ -66,6 +70,7 @@ final class Load implements AutoCloseable {
         Collections.reverse(reversed);
         this.clients = List.of(KvasirClient.connect(doors), KvasirClient.connect(reversed));
         this.balancer = new Balancer(routers, timeline);
+        this.events = new EventClient(balancer);
     }
 
     /** Asks everything once, with nothing going wrong, to know the right answers. */
@@ -77,7 +82,11 @@ final class Load implements AutoCloseable {
             var plain = requests.stream()
                     .map(request -> threads.submit(() -> balancer.ask(Requests.plain(request))))
                     .toList();
+            var several = requests.stream()
+                    .map(request -> threads.submit(() -> events.ask(Requests.several(request))))
+                    .toList();
             for (int i = 0; i < requests.size(); i++) {
+                rightEvents.add(several.get(i).get());
                 right.add(streams.get(i).get());
                 rightTexts.add(plain.get(i).get());
             }
@@ -100,6 +109,7 @@ final class Load implements AutoCloseable {
         for (int i = 0; i < plain; i++) {
             begin(Kind.HTTP, i, seed, request -> balancer.ask(Requests.plain(request)), rightTexts, 0);
         }
+        begin(Kind.EVENTS, 0, seed, request -> events.ask(Requests.several(request)), rightEvents, 0);
         for (int i = 0; i < clients.size(); i++) {
             var client = clients.get(i);
             var probe = Requests.probe();
@@ -149,6 +159,14 @@ final class Load implements AutoCloseable {
         }
     }
 
+    /** Waits until some of a kind were answered, which all of them are in the end. */
+    void await(Kind kind, int count) throws InterruptedException {
+        while (done.stream().filter(one -> one.kind() == kind).count() < count
+                && timeline.violations().isEmpty()) {
+            Members.pause();
+        }
+    }
+
     /** Lets what is under way end. */
     void stop() throws InterruptedException {
         stopping = true;
@@ -170,6 +188,11 @@ final class Load implements AutoCloseable {
         return balancer.excused();
     }
 
+    /** Events of HTTP that went on elsewhere. */
+    int resumed() {
+        return events.resumed();
+    }
+
     List<Done> done() {
         return List.copyOf(done);
     }
@@ -177,6 +200,7 @@ final class Load implements AutoCloseable {
     @Override
     public void close() {
         stopping = true;
+        events.close();
         balancer.close();
         clients.forEach(KvasirClient::close);
     }

@@ -28,6 +28,7 @@ public final class Member implements AutoCloseable {
     private static final Duration END_TIMEOUT = Duration.ofMinutes(2);
     private static final int METRICS_TIMEOUT_MILLIS = 10_000;
     private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+    private static final Path PRLIMIT = Path.of("/usr/bin/prlimit");
 
     private final String name;
     private final List<String> roles;
@@ -36,13 +37,20 @@ public final class Member implements AutoCloseable {
     private final Relay cluster;
     private final @Nullable Relay http;
     private final @Nullable Relay grpc;
+    private final @Nullable Relay blocks;
     private @Nullable Process process;
     private URI status = URI.create("");
     private volatile boolean stopped;
     private int lives;
 
-    /** @param number of the member; its connections come from an address of that number where the system has such */
-    Member(String name, List<String> roles, Path folder, int number, Links links) throws IOException {
+    /**
+     * A member that has not begun.
+     *
+     * @param number of the member; its connections come from an address of that number where the system has such
+     * @param traffic what happens to KV blocks that others pull; null for nothing, not even a relay
+     */
+    Member(String name, List<String> roles, Path folder, int number, Links links, Relay.@Nullable Traffic traffic)
+            throws IOException {
         this.name = name;
         this.roles = List.copyOf(roles);
         this.folder = folder;
@@ -57,6 +65,8 @@ public final class Member implements AutoCloseable {
         boolean doors = roles.contains("router");
         this.http = doors ? new Relay(name, links) : null;
         this.grpc = doors ? new Relay(name, links) : null;
+        // The port of blocks is the one that others are told, so that the member needs an address of its own for it.
+        this.blocks = linux && traffic != null ? Relay.ofBlocks(name, links, traffic) : null;
     }
 
     /** Unique in its cluster. */
@@ -119,7 +129,15 @@ public final class Member implements AutoCloseable {
         stopped = false;
         int port = Relay.freePort();
         var file = folder.resolve(name + ".conf");
-        Files.writeString(file, settings.text(cluster.port(), port, source.getHostAddress(), dataFolder(), join));
+        var listen = blocks == null ? InetAddress.getLoopbackAddress() : source;
+        var place = new Settings.Place(
+                dataFolder(),
+                cluster.port(),
+                listen.getHostAddress(),
+                port,
+                source.getHostAddress(),
+                blocks == null ? 0 : blocks.port());
+        Files.writeString(file, settings.text(place, join));
         var command = new ArrayList<>(List.of(
                 ProcessHandle.current().info().command().orElse("java"),
                 "--add-modules=jdk.incubator.vector",
@@ -142,7 +160,10 @@ public final class Member implements AutoCloseable {
                 readyFile().toString()));
         var builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log().toFile());
         process = builder.start();
-        cluster.leadTo(port);
+        cluster.leadTo(listen, port);
+        if (blocks != null) {
+            blocks.leadTo(source, blocks.port());
+        }
     }
 
     /** Waits until it serves. */
@@ -157,8 +178,9 @@ public final class Member implements AutoCloseable {
         JsonNode at = JSON.readTree(readyFile().toFile());
         status = URI.create(at.path("status").asText());
         if (http != null && grpc != null) {
-            http.leadTo(URI.create(at.path("http").asText()).getPort());
-            grpc.leadTo(URI.create("grpc://" + at.path("grpc").asText()).getPort());
+            var host = InetAddress.getLoopbackAddress();
+            http.leadTo(host, URI.create(at.path("http").asText()).getPort());
+            grpc.leadTo(host, URI.create("grpc://" + at.path("grpc").asText()).getPort());
         }
     }
 
@@ -169,7 +191,7 @@ public final class Member implements AutoCloseable {
         page.setReadTimeout(METRICS_TIMEOUT_MILLIS);
         try (var lines = new BufferedReader(new InputStreamReader(page.getInputStream(), StandardCharsets.UTF_8))) {
             return lines.lines()
-                    .filter(line -> line.startsWith(metric + "{"))
+                    .filter(line -> line.startsWith(metric + "{") || line.startsWith(metric + " "))
                     .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
                     .findFirst()
                     .orElseThrow(() -> new IOException(name + " has no metric " + metric));
@@ -194,8 +216,50 @@ public final class Member implements AutoCloseable {
 
     /** Its exit status; -1 where it does not end in time. */
     public int awaitEnd() throws InterruptedException {
+        return awaitEnd(END_TIMEOUT);
+    }
+
+    int awaitEnd(Duration patience) throws InterruptedException {
         var of = process;
-        return of != null && of.waitFor(END_TIMEOUT.toSeconds(), TimeUnit.SECONDS) ? of.exitValue() : -1;
+        return of != null && of.waitFor(patience.toMillis(), TimeUnit.MILLISECONDS) ? of.exitValue() : -1;
+    }
+
+    /** Leaves nothing of its heap; returns when it is full, or the process gone. */
+    void fillHeap() throws IOException {
+        var of = process;
+        if (of != null) {
+            HeapFiller.fill(of.pid(), folder);
+        }
+    }
+
+    /** Whether {@link #limitFiles} can do anything here. */
+    static boolean canLimitFiles() {
+        return Files.isExecutable(PRLIMIT);
+    }
+
+    /** None of its files may grow beyond so many bytes, as on a disk that is full. */
+    void limitFiles(long bytes) throws IOException, InterruptedException {
+        limit("--fsize=" + bytes + ":");
+    }
+
+    void unlimitFiles() throws IOException, InterruptedException {
+        limit("--fsize=unlimited:");
+    }
+
+    private void limit(String what) throws IOException, InterruptedException {
+        var of = Objects.requireNonNull(process, name + " has no process");
+        int status = new ProcessBuilder(PRLIMIT.toString(), "--pid", Long.toString(of.pid()), what)
+                .redirectErrorStream(true)
+                .start()
+                .waitFor();
+        if (status != 0) {
+            throw new IOException("prlimit %s of %s ended with status %d".formatted(what, name, status));
+        }
+    }
+
+    /** Whether what happens to blocks on their way can be told here. */
+    boolean hasRelayOfBlocks() {
+        return blocks != null;
     }
 
     void stop() throws IOException, InterruptedException {
@@ -218,7 +282,7 @@ public final class Member implements AutoCloseable {
     /** Resets connections that lead to it; answers with how many there were. */
     int reset(boolean fromClients) {
         int count = cluster.reset(from -> from.equals(Links.CLIENTS) == fromClients);
-        for (var door : new Relay[] {http, grpc}) {
+        for (var door : new Relay[] {http, grpc, blocks}) {
             count += door == null ? 0 : door.reset(from -> from.equals(Links.CLIENTS) == fromClients);
         }
         return count;
@@ -253,6 +317,9 @@ public final class Member implements AutoCloseable {
         if (http != null && grpc != null) {
             http.close();
             grpc.close();
+        }
+        if (blocks != null) {
+            blocks.close();
         }
     }
 }

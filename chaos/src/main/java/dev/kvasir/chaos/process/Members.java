@@ -19,6 +19,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /** The processes of a cluster: starts them, and knows when all of them are there and know each other. */
 public final class Members implements AutoCloseable {
@@ -37,10 +38,16 @@ public final class Members implements AutoCloseable {
 
     /** @param log is told what is waited for */
     public Members(Roster roster, Path folder, Timeline timeline, Consumer<String> log) throws IOException {
+        this(roster, folder, timeline, log, null);
+    }
+
+    /** @param traffic what happens to KV blocks between members; null for nothing */
+    Members(Roster roster, Path folder, Timeline timeline, Consumer<String> log, Relay.@Nullable Traffic traffic)
+            throws IOException {
         this.timeline = timeline;
         this.log = log;
         for (var entry : roster.roles().entrySet()) {
-            var member = new Member(entry.getKey(), entry.getValue(), folder, members.size(), links);
+            var member = new Member(entry.getKey(), entry.getValue(), folder, members.size(), links, traffic);
             members.put(member.name(), member);
             if (member.is("router")) {
                 doors.put(
@@ -85,13 +92,22 @@ public final class Members implements AutoCloseable {
 
     /** Its next life, until it serves. */
     public void startAgain(Member member, Settings settings) throws IOException {
+        startAgain(List.of(member), settings);
+    }
+
+    /** The next lives of some, side by side, until they serve. */
+    void startAgain(List<Member> some, Settings settings) throws IOException {
         var join = members.values().stream()
-                .filter(other -> other != member && other.isRunning())
+                .filter(other -> !some.contains(other) && other.isRunning())
                 .map(Member::clusterAddress)
                 .toList();
-        member.start(join, settings);
-        member.awaitReady();
-        up(member);
+        for (var member : some) {
+            member.start(join, settings);
+        }
+        for (var member : some) {
+            member.awaitReady();
+            up(member);
+        }
     }
 
     /** Notes that a member is down until {@link #up}. */
@@ -230,6 +246,42 @@ public final class Members implements AutoCloseable {
             recomputed += worker.metric("kvasir:worker_recomputed_tokens_total");
         }
         return new Moved(Math.round(known), Math.round(recomputed));
+    }
+
+    /** What became of pulls of KV blocks, by all members but one that may not be there any more. */
+    Pulled pulls(@Nullable Member but) throws IOException {
+        double done = 0;
+        double failed = 0;
+        double refused = 0;
+        for (var member : all()) {
+            if (member != but && member.is("worker")) {
+                done += member.metric("kvasir:worker_pulls_done_total");
+                failed += member.metric("kvasir:worker_pulls_failed_total");
+                refused += member.metric("kvasir:worker_pulls_refused_total");
+            }
+            if (member != but && member.is("kvstore")) {
+                refused += member.metric("kvasir:kvstore_pulls_refused_total");
+            }
+        }
+        return new Pulled(Math.round(done), Math.round(failed), Math.round(refused));
+    }
+
+    /**
+     * Pulls of KV blocks.
+     *
+     * @param done of workers
+     * @param failed of workers
+     * @param refused of workers and kvstores: a block was not what it had to be
+     */
+    record Pulled(long done, long failed, long refused) {
+        Pulled minus(Pulled before) {
+            return new Pulled(done - before.done, failed - before.failed, refused - before.refused);
+        }
+
+        @Override
+        public String toString() {
+            return "%d pulls of workers done, %d not, %d refused for damage".formatted(done, failed, refused);
+        }
     }
 
     /**

@@ -22,13 +22,16 @@ import java.util.function.Consumer;
  */
 public final class ProcessChaos {
     private static final int DISTINCT = 16;
-    private static final int SHORT_DISTINCT = 6;
-    private static final long SHORT_STOP_MILLIS = 4000;
+    private static final int SHORT_DISTINCT = 4;
+
+    /** Longer than a lease. */
+    private static final long SHORT_STOP_MILLIS = 3000;
 
     /** It runs in builds, which leave processes little time. */
     private static final int SHORT_SLACK = 6;
 
-    private static final long CALM_MILLIS = 3000;
+    /** So many of the probes tell how fast calm times are. */
+    private static final int CALM_PROBES = 6;
 
     /**
      * How much of it.
@@ -40,7 +43,7 @@ public final class ProcessChaos {
     record Scale(Roster roster, int distinct, int streams, int plain, Settings settings, int slack) {
         static Scale forMachine() {
             var roster = Roster.forMachine(Runtime.getRuntime().availableProcessors());
-            return new Scale(roster, DISTINCT, 4, 2, Settings.USUAL, 1);
+            return new Scale(roster, DISTINCT, 3, 2, Settings.USUAL, 1);
         }
     }
 
@@ -73,15 +76,14 @@ public final class ProcessChaos {
 
     /** Four processes and one fault of each of the commonest kinds, for some tens of seconds; whether every promise held. */
     public boolean runShort() throws IOException, InterruptedException {
-        var scale = new Scale(Roster.small(), SHORT_DISTINCT, 3, 1, Settings.USUAL.withoutWarmUp(), SHORT_SLACK);
+        var scale = new Scale(Roster.small(), SHORT_DISTINCT, 2, 1, Settings.USUAL.withoutWarmUp(), SHORT_SLACK);
         return run(scale, (injector, _) -> {
             injector.strike(new Fault.Kill("worker0", Fault.Moment.DECODE, 0));
             injector.strike(new Fault.Stop("worker1", SHORT_STOP_MILLIS));
             injector.strike(new Fault.Partition(Set.of("worker0"), false, SHORT_STOP_MILLIS));
             injector.strike(new Fault.Reset(true));
-            injector.strike(new Fault.Restart("worker1"));
+            injector.strike(new Fault.Restart(Set.of("worker1", "router1")));
             injector.strike(new Fault.Kill("router0", Fault.Moment.ANY, 0));
-            injector.strike(new Fault.Restart("router1"));
         });
     }
 
@@ -95,12 +97,13 @@ public final class ProcessChaos {
         out.accept("Starting %s; logs and reports are in %s"
                 .formatted(String.join(", ", scale.roster().names()), folder));
         var calm = new Timeline();
-        try (var members = new Members(scale.roster(), folder, calm, out)) {
+        var dataPlane = new DataPlane(seed);
+        try (var members = new Members(scale.roster(), folder, calm, out, dataPlane)) {
             // Whoever ends this program ends its cluster.
             var hook = new Thread(members::end, "chaos-end");
             Runtime.getRuntime().addShutdownHook(hook);
             try {
-                return run(scale, script, members, calm);
+                return run(scale, script, members, dataPlane, calm);
             } finally {
                 members.end();
                 Runtime.getRuntime().removeShutdownHook(hook);
@@ -108,7 +111,7 @@ public final class ProcessChaos {
         }
     }
 
-    private boolean run(Scale scale, Script script, Members members, Timeline timeline)
+    private boolean run(Scale scale, Script script, Members members, DataPlane dataPlane, Timeline timeline)
             throws IOException, InterruptedException {
         members.startAll(scale.settings());
         try (var load = new Load(seed, scale.distinct(), members.with("router"), timeline)) {
@@ -116,10 +119,15 @@ public final class ProcessChaos {
             out.accept("The calm cluster has answered; now it is under load");
             timeline.restart();
             load.start(scale.streams(), scale.plain(), seed);
-            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(CALM_MILLIS));
+            load.await(Load.Kind.PROBE, CALM_PROBES);
             script.play(
                     new Injector(
-                            members, timeline, scale.settings().withoutWarmUp(), seed, line -> out.accept("  " + line)),
+                            members,
+                            dataPlane,
+                            timeline,
+                            scale.settings().withoutWarmUp(),
+                            seed,
+                            line -> out.accept("  " + line)),
                     timeline);
             load.stop();
             members.awaitQuiet();

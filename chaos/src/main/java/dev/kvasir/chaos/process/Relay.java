@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -24,15 +25,48 @@ final class Relay implements AutoCloseable {
     private static final int CHUNKS_WAITING_MAX = 256;
     private static final byte[] END = {};
 
+    /** What happens to the bytes that the member sends. */
+    interface Traffic {
+        /** Bytes on their way; may change them. Throws where the connection breaks. */
+        void pass(byte[] bytes) throws IOException;
+
+        /** How much later they come. */
+        long delayNanos();
+    }
+
+    private static final Traffic UNHARMED = new Traffic() {
+        @Override
+        public void pass(byte[] bytes) {}
+
+        @Override
+        public long delayNanos() {
+            return 0;
+        }
+    };
+
     private final String member;
     private final Links links;
+    private final Function<InetAddress, String> who;
+    private final Traffic traffic;
     private final ServerSocket server;
     private final Set<Connection> open = ConcurrentHashMap.newKeySet();
     private volatile @Nullable InetSocketAddress target;
 
+    /** Before a port of the cluster, or for clients. */
     Relay(String member, Links links) throws IOException {
+        this(member, links, links::who, UNHARMED);
+    }
+
+    /** Before the port where others pull blocks. */
+    static Relay ofBlocks(String member, Links links, Traffic traffic) throws IOException {
+        return new Relay(member, links, _ -> Links.PULLERS, traffic);
+    }
+
+    private Relay(String member, Links links, Function<InetAddress, String> who, Traffic traffic) throws IOException {
         this.member = member;
         this.links = links;
+        this.who = who;
+        this.traffic = traffic;
         server = new ServerSocket(0, BACKLOG, InetAddress.getLoopbackAddress());
         Thread.ofVirtual().name("relay").start(this::accept);
     }
@@ -45,8 +79,8 @@ final class Relay implements AutoCloseable {
         return "127.0.0.1:" + port();
     }
 
-    void leadTo(int port) {
-        target = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
+    void leadTo(InetAddress host, int port) {
+        target = new InetSocketAddress(host, port);
     }
 
     /** Resets the connections of some; answers with how many there were. */
@@ -65,7 +99,7 @@ final class Relay implements AutoCloseable {
         while (!server.isClosed()) {
             try {
                 var client = server.accept();
-                var connection = new Connection(client, links.who(client.getInetAddress()));
+                var connection = new Connection(client, who.apply(client.getInetAddress()));
                 Thread.ofVirtual().start(connection::run);
             } catch (IOException _) {
                 // The relay was closed, or a client went away at once.
@@ -115,16 +149,22 @@ final class Relay implements AutoCloseable {
             }
         }
 
+        private Chunk on(byte[] bytes, Traffic passing) throws IOException {
+            passing.pass(bytes);
+            return new Chunk(bytes, System.nanoTime() + links.delayNanos() + passing.delayNanos());
+        }
+
         private void copy(Socket source, Socket sink, String sender, String receiver) {
+            var passing = source.equals(door) ? traffic : UNHARMED;
             var chunks = new ArrayBlockingQueue<Chunk>(CHUNKS_WAITING_MAX);
             var writer = Thread.ofVirtual().start(() -> write(chunks, sink, sender, receiver));
             var buffer = new byte[CHUNK];
             try {
                 var in = source.getInputStream();
                 for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
-                    chunks.put(new Chunk(Arrays.copyOf(buffer, count), System.nanoTime() + links.delayNanos()));
+                    chunks.put(on(Arrays.copyOf(buffer, count), passing));
                 }
-                chunks.put(new Chunk(END, System.nanoTime() + links.delayNanos()));
+                chunks.put(on(END, passing));
             } catch (IOException _) {
                 reset();
                 writer.interrupt();

@@ -92,6 +92,16 @@ final class Requests {
                 .put("ignore_eos", true);
     }
 
+    /** Several prompts in one, as a stream. */
+    static ObjectNode several(GenerateRequest request) {
+        var several = plain(request)
+                .put("max_tokens", request.getSampling().getMaxTokens() / 3)
+                .put("n", 2)
+                .put("stream", true);
+        several.putArray("prompt").add(request.getText()).add(QUESTIONS[0]).add(DOCUMENT);
+        return several;
+    }
+
     /** One of the n outputs. */
     private static final class Output {
         private final StringBuilder tokens = new StringBuilder();

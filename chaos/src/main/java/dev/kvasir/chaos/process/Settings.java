@@ -23,22 +23,33 @@ public record Settings(int heapMegabytes, long warmUpMillis, String more) {
         return new Settings(heapMegabytes, 0, more);
     }
 
+    /**
+     * Where a member is.
+     *
+     * @param port that others reach it at
+     * @param listen address that it listens on
+     * @param listenPort port that it listens on
+     * @param source address that its connections come from
+     * @param blocksPort of its KV transfer service, for others and itself; 0 for any
+     */
+    record Place(Path data, int port, String listen, int listenPort, String source, int blocksPort) {}
+
     /** A configuration file. Small tiers, so that blocks reach the disk; everything is shared. */
-    String text(int port, int bindPort, String source, Path data, List<String> join) {
+    String text(Place place, List<String> join) {
         return """
                 kvasir {
                   data-dir = "%s"
                   warm-up-timeout = %d ms
                   cluster {
-                    host = "127.0.0.1", port = %d, bind-port = %d, join = [%s], join-timeout = 2 minutes
+                    host = "127.0.0.1", port = %d, bind-host = "%s", bind-port = %d, join = [%s], join-timeout = 2 minutes
                     # Several processes on a busy machine: a second is too easily missed.
                     lease = 2 s
                   }
                   worker {
                     deterministic = true, num-kv-blocks = 1024, max-num-seqs = 16
-                    sharing { memory = 16 MiB, offer = all }
+                    sharing { memory = 16 MiB, offer = all, transfer-port = %d }
                   }
-                  kvstore { memory = 8 MiB, disk = 64 MiB, disk-retry = 5 s }
+                  kvstore { memory = 8 MiB, disk = 64 MiB, disk-retry = 5 s, transfer-port = %d }
                   router { http-port = 0, grpc-port = 0 }
                 }
                 pekko {
@@ -51,12 +62,15 @@ public record Settings(int heapMegabytes, long warmUpMillis, String more) {
                 }
                 %s
                 """.formatted(
-                        data,
+                        place.data,
                         warmUpMillis,
-                        port,
-                        bindPort,
+                        place.port,
+                        place.listen,
+                        place.listenPort,
                         join.stream().map(one -> '"' + one + '"').collect(Collectors.joining(", ")),
-                        source,
+                        place.blocksPort,
+                        place.blocksPort,
+                        place.source,
                         more);
     }
 }

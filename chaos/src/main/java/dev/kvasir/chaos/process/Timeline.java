@@ -1,7 +1,9 @@
 package dev.kvasir.chaos.process;
 
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 
 /** What happened when. All times are of this process's monotonic clock. Thread-safe. */
 public final class Timeline {
@@ -63,13 +65,15 @@ public final class Timeline {
      * @param atNanos when it struck
      * @param wholeNanos when all members were there again and knew each other
      * @param boundMillis within which new requests must be answered meanwhile; 0 for no promise
+     * @param outcome what came of it, where there is something to tell
      */
-    record Event(String what, String kind, long atNanos, long wholeNanos, long boundMillis) {}
+    record Event(String what, String kind, long atNanos, long wholeNanos, long boundMillis, String outcome) {}
 
     private volatile long beganNanos = System.nanoTime();
     private final List<Span> spans = new ArrayList<>();
     private final List<Event> events = new ArrayList<>();
     private final List<String> violations = new ArrayList<>();
+    private final Set<String> skipped = new LinkedHashSet<>();
 
     long beganNanos() {
         return beganNanos;
@@ -92,6 +96,15 @@ public final class Timeline {
 
     synchronized void violation(String what) {
         violations.add(what);
+    }
+
+    /** A kind of fault that cannot be made here, and why. */
+    synchronized void skipped(String what) {
+        skipped.add(what);
+    }
+
+    synchronized List<String> skipped() {
+        return List.copyOf(skipped);
     }
 
     /** Whether a member had such a state at any time in between. */

@@ -20,7 +20,7 @@ final class TimelineDrawing {
               text { font: 11px system-ui, sans-serif; fill: #1f2328; }
               .lane { fill: #dafbe1; } .DOWN { fill: #cf222e; } .STOPPED { fill: #fb8f44; }
               .CUT_OFF { fill: #a475f9; } .LEAVING { fill: #eac54f; }
-              .STREAM { fill: #2563eb; fill-opacity: 0.5; } .PROBE { fill: #0d9488; } .HTTP { fill: #d97706; fill-opacity: 0.6; }
+              .STREAM { fill: #2563eb; fill-opacity: 0.5; } .PROBE { fill: #0d9488; } .HTTP { fill: #d97706; fill-opacity: 0.6; } .EVENTS { fill: #7c2d12; }
               .grid { stroke: #d8dee4; } .strike { stroke: #656d76; stroke-dasharray: 2 3; }
             </style>
             """;
@@ -102,7 +102,7 @@ final class TimelineDrawing {
                 "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %d %d'>%n%s"
                         + "<rect width='100%%' height='100%%' fill='#fff'/>%n"
                         + "<text x='%d' y='18'>%.0f s; dead red, stopped orange, cut off violet, leaving yellow; time of streams"
-                        + " (blue), new small requests (green), plain HTTP (brown)</text>%n%s</svg>%n",
+                        + " (blue), new small requests (green), plain HTTP (brown), its events (dark)</text>%n%s</svg>%n",
                 WIDTH,
                 height,
                 STYLE,

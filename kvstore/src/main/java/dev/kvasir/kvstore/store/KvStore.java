@@ -89,7 +89,7 @@ public final class KvStore {
                 place.incarnation(),
                 place.bornMillis(),
                 place.transfer().address(server.port()));
-        KvStoreMetrics.register(registry, store);
+        KvStoreMetrics.register(registry, store, client);
         store.start();
     }
 

@@ -1,6 +1,7 @@
 package dev.kvasir.kvstore.store;
 
 import dev.kvasir.kvstore.tier.DiskTier;
+import dev.kvasir.kvstore.transfer.TransferClient;
 import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
@@ -10,7 +11,7 @@ import java.util.function.ToDoubleFunction;
 final class KvStoreMetrics {
     private KvStoreMetrics() {}
 
-    static void register(PrometheusRegistry registry, Store store) {
+    static void register(PrometheusRegistry registry, Store store, TransferClient client) {
         gauge(
                 registry,
                 "kvasir:kvstore_memory_blocks",
@@ -55,6 +56,11 @@ final class KvStoreMetrics {
                 "KV blocks that the disk could not keep up with.",
                 store,
                 disk(DiskTier::dropped));
+        CounterWithCallback.builder()
+                .name("kvasir:kvstore_pulls_refused")
+                .help("Pulls that ended with a KV block that was damaged, or another than the one asked for.")
+                .callback(callback -> callback.call((double) client.refused()))
+                .register(registry);
     }
 
     private static ToDoubleFunction<Pool> disk(ToDoubleFunction<DiskTier> value) {

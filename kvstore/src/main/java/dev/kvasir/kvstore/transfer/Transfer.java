@@ -44,6 +44,7 @@ public final class Transfer {
     private final LongSupplier clock;
     private TransferState state = TransferState.RUNNING;
     private volatile String reason = "";
+    private volatile boolean refused;
     private volatile long begunNanos;
     private volatile long firstNanos;
     private volatile long lastNanos;
@@ -99,6 +100,7 @@ public final class Transfer {
             if (!status.isOk()) {
                 // What was wrong with a block comes as the cause of gRPC's own complaint.
                 var why = status.getCause() instanceof StatusRuntimeException refusal ? refusal.getStatus() : status;
+                refused = why.getCode() == Status.Code.DATA_LOSS;
                 reason = why.getCode() + (why.getDescription() == null ? "" : ": " + why.getDescription());
             }
             if (received.get() == 0) {
@@ -235,6 +237,11 @@ public final class Transfer {
     /** Why it failed; empty where it did not. */
     public String reason() {
         return reason;
+    }
+
+    /** Whether it failed since a block was not what it had to be; to be asked after the end. */
+    public boolean refused() {
+        return refused;
     }
 
     /** Completes, with a state that is quiet, when no writer is left. */

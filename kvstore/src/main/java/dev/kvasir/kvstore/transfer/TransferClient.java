@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,7 @@ public final class TransferClient implements AutoCloseable {
     private final Semaphore permits;
     private final Deadline.Ticker clock;
     private final Map<String, ManagedChannel> channels = new LinkedHashMap<>(16, 0.75f, true);
+    private final AtomicLong refused = new AtomicLong();
     private boolean closed;
 
     /**
@@ -65,7 +67,12 @@ public final class TransferClient implements AutoCloseable {
             return null;
         }
         var transfer = new Transfer(format, incarnation, hashes, sparse, tier, clock::nanoTime);
-        transfer.whenEnded(permits::release);
+        transfer.whenEnded(() -> {
+            permits.release();
+            if (transfer.refused()) {
+                refused.incrementAndGet();
+            }
+        });
         try {
             var call = channel(address)
                     .newCall(
@@ -104,6 +111,11 @@ public final class TransferClient implements AutoCloseable {
                 CallOptions.DEFAULT.withDeadlineAfter(timeout.toMillis(), TimeUnit.MILLISECONDS),
                 request.build());
         return Math.clamp(result.getHeld(), 0, hashes.size());
+    }
+
+    /** Pulls that ended with a block that was damaged, or another than the one asked for. */
+    public long refused() {
+        return refused.get();
     }
 
     private ManagedChannel channel(String address) {

@@ -273,6 +273,7 @@ class TransferTest {
                         Objects.requireNonNull(client.pull(address(), LIFE, FORMAT, chain(3), false, small, SOON));
                 assertThat(end(transfer)).isEqualTo(TransferState.FAILED);
                 assertThat(transfer.reason()).contains("no room in host memory");
+                assertThat(transfer.refused()).isFalse();
                 assertThat(pin.verify()).isTrue();
             }
         }
@@ -288,6 +289,7 @@ class TransferTest {
         var transfer = pull(LIFE, FORMAT, chain(2), false);
         assertThat(end(transfer)).isEqualTo(TransferState.FAILED);
         assertThat(transfer.reason()).contains("does not follow");
+        assertThat(transfer.refused()).isTrue();
         assertThat(here.size()).isEqualTo(1);
         assertThat(here.inUse()).isZero();
     }
