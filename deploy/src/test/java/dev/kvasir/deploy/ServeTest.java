@@ -113,20 +113,27 @@ final class ServeTest {
     /** As a client does whose connection broke: whatever the last event was that it had, the rest follows byte for byte. */
     @Test
     void aStreamIsResumedOverHttpAfterAnyEventOfIt() throws Exception {
-        var request = greedy(PROMPT).put("stream", true).put("n", 2).put("temperature", 0.9);
+        resumedAfterAnyEvent(greedy(PROMPT), 5);
+    }
+
+    @Test
+    void aStreamOfSeveralPromptsIsResumedAsWell() throws Exception {
+        var request = greedy("");
+        request.putArray("prompt").add(PROMPT).add("Bees fly by day.").add("The river is");
+        resumedAfterAnyEvent(request, 11);
+    }
+
+    private void resumedAfterAnyEvent(ObjectNode request, int step) throws Exception {
+        request.put("stream", true).put("n", 2).put("temperature", 0.9);
         request.putObject("stream_options").put("include_usage", true);
         try (var http = HttpClient.newHttpClient()) {
-            var events = events(
-                    http,
-                    HttpRequest.newBuilder(node.addresses().http().resolve("/v1/completions"))
-                            .header("Content-Type", "application/json")
-                            .POST(HttpRequest.BodyPublishers.ofString(request.toString())));
+            var events = events(http, completions(request));
             var id = ApiClient.JSON
                     .readTree(
                             events.getFirst().lines().findFirst().orElseThrow().substring("data: ".length()))
                     .path("id")
                     .asText();
-            for (int last = 0; last < events.size() - 2; last += 5) {
+            for (int last = 0; last < events.size() - 2; last += step) {
                 var position = events.get(last).substring(events.get(last).indexOf("id: ") + 4);
                 var rest = events(
                         http,
@@ -139,6 +146,12 @@ final class ServeTest {
                 assertThat(rest.get(rest.size() - 2)).isEqualTo(events.get(events.size() - 2));
             }
         }
+    }
+
+    private HttpRequest.Builder completions(ObjectNode request) {
+        return HttpRequest.newBuilder(node.addresses().http().resolve("/v1/completions"))
+                .header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(request.toString()));
     }
 
     private static List<String> events(HttpClient http, HttpRequest.Builder request) throws Exception {
@@ -163,6 +176,25 @@ final class ServeTest {
             }
         }
         return texts;
+    }
+
+    @Test
+    void onePromptOfSeveralIsResumedWithTheOthersOnly() throws Exception {
+        var request = greedy("").put("stream", true);
+        request.putArray("prompt").add(PROMPT).add("Bees");
+        try (var http = HttpClient.newHttpClient()) {
+            var first = events(http, completions(request)).getFirst();
+            var id = ApiClient.JSON
+                    .readTree(first.lines().findFirst().orElseThrow().substring("data: ".length()))
+                    .path("id")
+                    .asText();
+            var response = http.send(
+                    HttpRequest.newBuilder(node.addresses().http().resolve("/v1/streams/" + id + "-1"))
+                            .build(),
+                    HttpResponse.BodyHandlers.ofString());
+            assertThat(response.statusCode()).isEqualTo(400);
+            assertThat(response.body()).contains("is a part of another, with which it is resumed: prompt 1 of ");
+        }
     }
 
     @Test

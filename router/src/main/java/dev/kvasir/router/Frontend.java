@@ -160,6 +160,11 @@ public final class Frontend {
                         0)));
     }
 
+    /** An id that no request has. */
+    public RequestId newRequestId() {
+        return RequestId.random(random);
+    }
+
     /**
      * Checks a request and begins to answer it. The caller reads the stream on a thread of its own, and closes it.
      *

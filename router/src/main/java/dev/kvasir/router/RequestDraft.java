@@ -1,5 +1,6 @@
 package dev.kvasir.router;
 
+import dev.kvasir.protocol.RequestId;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -94,6 +95,9 @@ public final class RequestDraft {
     @Nullable
     String userRequestId;
 
+    @Nullable
+    RequestId id;
+
     Map<String, String> door = Map.of();
 
     private RequestDraft(String model, long arrivalNanos) {
@@ -109,6 +113,12 @@ public final class RequestDraft {
      */
     public static RequestDraft of(String model, long arrivalNanos) {
         return new RequestDraft(model, arrivalNanos);
+    }
+
+    /** Where the door has a use for a certain id; else a random one is taken. */
+    public RequestDraft id(RequestId value) {
+        id = value;
+        return this;
     }
 
     /** Notes for a door that may have to resume the stream. */

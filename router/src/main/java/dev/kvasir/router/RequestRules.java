@@ -39,7 +39,7 @@ final class RequestRules {
         int maxTokens = SamplingRules.maxTokens(draft, prompt.length, model);
         var sampling = SamplingRules.resolve(draft, model, maxTokens, random);
         var generation = new GenerationRequest(
-                RequestId.random(random),
+                draft.id == null ? RequestId.random(random) : draft.id,
                 model.name(),
                 prompt,
                 sampling,

@@ -24,6 +24,11 @@ public record ResumePoint(boolean prompt, List<Output> outputs) {
         outputs = List.copyOf(outputs);
     }
 
+    /** Of the outputs from this one on. */
+    public ResumePoint from(int output) {
+        return new ResumePoint(prompt, outputs.subList(Math.min(output, outputs.size()), outputs.size()));
+    }
+
     Output output(int index) {
         return index < outputs.size() ? outputs.get(index) : BEGINNING;
     }

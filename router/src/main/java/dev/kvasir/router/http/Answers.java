@@ -4,12 +4,19 @@ import dev.kvasir.router.Failure;
 import dev.kvasir.router.Frontend;
 import dev.kvasir.router.OutputEvent;
 import dev.kvasir.router.RequestDraft;
+import dev.kvasir.router.RequestIds;
 import dev.kvasir.router.ResponseStream;
+import dev.kvasir.router.ResumePoint;
+import dev.kvasir.router.ValidRequest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.stream.IntStream;
 
 /**
  * The answers to the prompts of one HTTP request, read side by side: none of them may wait for another, or it would look
@@ -54,11 +61,57 @@ final class Answers implements AutoCloseable {
         }
     }
 
-    /** One that was opened elsewhere. */
-    static Answers of(ResponseStream stream) {
+    /**
+     * Goes on with the answers to all prompts of a request; where one is not known any more, none goes on.
+     *
+     * @param id of the first prompt
+     * @param received what the client has of all outputs, prompt by prompt
+     */
+    static Answers resume(Frontend frontend, String id, ResumePoint received, Optional<Duration> timeout)
+            throws InterruptedException {
         var answers = new Answers();
-        answers.streams.add(stream);
-        return answers;
+        boolean whole = false;
+        try {
+            var first = frontend.resume(id, received, timeout);
+            answers.streams.add(first);
+            int prompts = new DoorNotes(first.request().door()).prompts();
+            int n = first.request().generation().sampling().n();
+            answers.addAll(
+                    prompts - 1,
+                    i -> frontend.resume(RequestIds.part(id, i + 1).value(), received.from((i + 1) * n), timeout));
+            whole = true;
+            return answers;
+        } finally {
+            if (!whole) {
+                answers.close();
+            }
+        }
+    }
+
+    private interface Opening {
+        ResponseStream open(int i) throws InterruptedException;
+    }
+
+    /** Opens some at a time, since each may have to ask all workers. */
+    private void addAll(int count, Opening opening) throws InterruptedException {
+        var opened = new ConcurrentSkipListMap<Integer, ResponseStream>();
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var tasks = IntStream.range(0, count)
+                    .mapToObj(i -> threads.submit(() -> opened.put(i, opening.open(i))))
+                    .toList();
+            for (var task : tasks) {
+                task.get();
+            }
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof RuntimeException known ? known : new IllegalStateException(e.getCause());
+        } finally {
+            streams.addAll(opened.values());
+        }
+    }
+
+    /** What is answered, prompt by prompt. */
+    List<ValidRequest> requests() {
+        return streams.stream().map(ResponseStream::request).toList();
     }
 
     int size() {

@@ -14,7 +14,8 @@ record DoorNotes(Map<String, String> notes) {
     private static final String FORM = "form";
     private static final String CHAT = "chat";
     private static final String COMPLETION = "completion";
-    private static final String SEVERAL = "several";
+    private static final String PROMPTS = "prompts";
+    private static final String PART = "part";
 
     static Map<String, String> of(ChatRequest request, long createdSeconds) {
         return common(
@@ -26,9 +27,10 @@ record DoorNotes(Map<String, String> notes) {
                 request.tokenIds());
     }
 
-    static Map<String, String> of(CompletionRequest request, long createdSeconds) {
+    /** @param prompt which of the request's prompts */
+    static Map<String, String> of(CompletionRequest request, int prompt, long createdSeconds) {
         var notes = common(
-                request.drafts().size() == 1 ? COMPLETION : SEVERAL,
+                COMPLETION,
                 createdSeconds,
                 request.wishes(),
                 request.logprobs(),
@@ -36,6 +38,9 @@ record DoorNotes(Map<String, String> notes) {
                 request.tokenIds());
         notes.put("echo", Boolean.toString(request.echo()));
         notes.put("only_prompt", Boolean.toString(request.onlyPrompt()));
+        notes.put(
+                prompt == 0 ? PROMPTS : PART,
+                Integer.toString(prompt == 0 ? request.drafts().size() : prompt));
         return notes;
     }
 
@@ -63,13 +68,27 @@ record DoorNotes(Map<String, String> notes) {
         return notes;
     }
 
-    /** The form that the stream had. */
-    AnswerFormat format(ValidRequest request, String id) {
-        int n = request.generation().sampling().n();
-        var form = notes.getOrDefault(FORM, "");
-        return switch (form) {
+    /** How many prompts the request has that this is the first of. */
+    int prompts() {
+        return Integer.parseInt(notes.getOrDefault(PROMPTS, "1"));
+    }
+
+    /**
+     * The form that the stream had.
+     *
+     * @param requests one for each prompt
+     * @param id that the client named
+     */
+    AnswerFormat format(List<ValidRequest> requests, String id) {
+        var first = requests.getFirst();
+        int n = first.generation().sampling().n();
+        if (notes.containsKey(PART)) {
+            throw refusal("request %s is a part of another, with which it is resumed: prompt %s of %s"
+                    .formatted(id, notes.get(PART), id.substring(0, id.lastIndexOf('-'))));
+        }
+        return switch (notes.getOrDefault(FORM, "")) {
             case CHAT ->
-                new ChatFormat(n, number("logprobs"), number("prompt_logprobs"), flag("token_ids"), request, created());
+                new ChatFormat(n, number("logprobs"), number("prompt_logprobs"), flag("token_ids"), first, created());
             case COMPLETION ->
                 new CompletionFormat(
                         new CompletionFormat.Wanted(
@@ -79,15 +98,14 @@ record DoorNotes(Map<String, String> notes) {
                                 number("prompt_logprobs"),
                                 flag("only_prompt"),
                                 flag("token_ids")),
-                        List.of(request),
+                        requests,
                         created());
-            default ->
-                throw new RequestFailedException(Failure.of(
-                        FailureKind.INVALID_ARGUMENT,
-                        form.equals(SEVERAL)
-                                ? "request %s is one of several prompts, whose streams cannot be resumed".formatted(id)
-                                : "request %s came in by gRPC and is resumed there".formatted(id)));
+            default -> throw refusal("request %s came in by gRPC and is resumed there".formatted(id));
         };
+    }
+
+    private static RequestFailedException refusal(String why) {
+        return new RequestFailedException(Failure.of(FailureKind.INVALID_ARGUMENT, why));
     }
 
     boolean withUsage() {

@@ -30,7 +30,7 @@ final class EventStream implements Answers.Listener {
     private final AnswerFormat format;
     private final boolean withUsage;
     private final DecisionLog decisions;
-    private final @Nullable StreamPosition position;
+    private final StreamPosition position;
     /** Answers to several prompts are written by several threads. */
     private final ReentrantLock lock = new ReentrantLock();
 
@@ -46,11 +46,8 @@ final class EventStream implements Answers.Listener {
         this.format = format;
         this.withUsage = withUsage;
         this.decisions = decisions;
-        // The stream of several prompts has no one position, and cannot be resumed.
-        this.position = answers.size() == 1
-                ? new StreamPosition(
-                        answers.get(0).request().generation().sampling().n())
-                : null;
+        this.position = new StreamPosition(
+                answers.size(), answers.get(0).request().generation().sampling().n());
     }
 
     /** @throws HttpRefusal where nothing was written before the first failure */
@@ -74,7 +71,7 @@ final class EventStream implements Answers.Listener {
     @Override
     public void delta(int prompt, OutputEvent.Delta delta) {
         locked(() -> {
-            passed(delta);
+            position.passed(prompt, delta);
             frame(format.chunk(prompt, delta));
         });
     }
@@ -86,19 +83,13 @@ final class EventStream implements Answers.Listener {
             switch (event) {
                 case OutputEvent.Started started -> format.begin(prompt, started);
                 case OutputEvent.Delta delta -> {
-                    passed(delta);
+                    position.passed(prompt, delta);
                     format.chunk(prompt, delta);
                 }
                 case OutputEvent.Replayed _, OutputEvent.Completed _, OutputEvent.Failed _ ->
                     throw new IllegalArgumentException("cannot be replayed: " + event);
             }
         });
-    }
-
-    private void passed(OutputEvent.Delta delta) {
-        if (position != null) {
-            position.passed(delta);
-        }
     }
 
     @Override
@@ -163,9 +154,7 @@ final class EventStream implements Answers.Listener {
         var frame = new ByteArrayOutputStream();
         frame.write(PREFIX);
         frame.write(Json.bytes(node));
-        if (position != null) {
-            frame.write(("\nid: " + position).getBytes(StandardCharsets.US_ASCII));
-        }
+        frame.write(("\nid: " + position).getBytes(StandardCharsets.US_ASCII));
         frame.write(SUFFIX);
         write(frame.toByteArray());
     }

@@ -3,13 +3,11 @@ package dev.kvasir.router.http;
 import dev.kvasir.router.Frontend;
 import dev.kvasir.router.RequestDraft;
 import dev.kvasir.router.RequestIds;
-import dev.kvasir.router.ResponseStream;
 import dev.kvasir.router.ResumePoint;
 import dev.kvasir.router.ValidRequest;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.function.Function;
-import java.util.stream.IntStream;
 
 /** {@code /v1/completions} and {@code /v1/chat/completions}. */
 final class GenerationRoutes {
@@ -25,7 +23,14 @@ final class GenerationRoutes {
         var request =
                 CompletionRequest.read(new Fields(exchange.json()), exchange.arrivalNanos(), exchange.requestId());
         long now = now();
-        request.drafts().forEach(draft -> draft.door(DoorNotes.of(request, now)).tenant(exchange.tenant()));
+        var id = frontend.newRequestId();
+        for (int prompt = 0; prompt < request.drafts().size(); prompt++) {
+            request.drafts()
+                    .get(prompt)
+                    .id(RequestIds.part(id.value(), prompt))
+                    .door(DoorNotes.of(request, prompt, now))
+                    .tenant(exchange.tenant());
+        }
         answer(exchange, request.drafts(), request.wishes(), prompts -> new CompletionFormat(request, prompts, now));
     }
 
@@ -45,10 +50,9 @@ final class GenerationRoutes {
         var id = RequestIds.bare(exchange.pathParameter("id"));
         var position = exchange.query("next_index").or(exchange::lastEventId);
         var received = position.map(StreamPosition::parse).orElse(ResumePoint.START);
-        try (var answers = Answers.of(frontend.resume(id, received, exchange.timeout()))) {
-            var request = answers.get(0).request();
-            var notes = new DoorNotes(request.door());
-            var format = notes.format(request, id);
+        try (var answers = Answers.resume(frontend, id, received, exchange.timeout())) {
+            var notes = new DoorNotes(answers.get(0).request().door());
+            var format = notes.format(answers.requests(), id);
             ClientConnection.current()
                     .answering(
                             answers::cancel,
@@ -64,10 +68,7 @@ final class GenerationRoutes {
             Function<List<ValidRequest>, AnswerFormat> formats)
             throws InterruptedException {
         try (var answers = Answers.open(frontend, drafts, exchange.timeout())) {
-            var format = formats.apply(IntStream.range(0, answers.size())
-                    .mapToObj(answers::get)
-                    .map(ResponseStream::request)
-                    .toList());
+            var format = formats.apply(answers.requests());
             ClientConnection.current().answering(answers::cancel, () -> {
                 if (wishes.stream()) {
                     EventStream.write(exchange.response(), answers, format, wishes.usage(), frontend.decisions());
