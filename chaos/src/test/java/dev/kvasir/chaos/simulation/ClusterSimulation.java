@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 /** Whole clusters under seeded faults. {@code -Dseed=S} runs one seed, {@code -Dseeds=N} the first N. */
 class ClusterSimulation {
-    private static final int SEEDS = 500;
+    private static final int SEEDS = 10_000;
     private static final int FAILURES_SHOWN = 3;
     private static final int LINES_SHOWN = 40;
     private static Simulation simulation;
