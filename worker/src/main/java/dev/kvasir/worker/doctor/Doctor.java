@@ -107,7 +107,7 @@ public final class Doctor {
 
     private void measure(GpuInfo gpu) {
         report.section("GPU speed");
-        try (var kernels = CudaKernels.open(gpu, DType.BF16, new StepLimits(8192, 64, 512), cuda)) {
+        try (var kernels = CudaKernels.open(gpu, DType.BF16, new StepLimits(8192, 64, 1024), cuda)) {
             new GpuRates(kernels).measure().forEach(rate -> report.note(rate.name(), rate.describe()));
         } catch (RuntimeException e) {
             report.bad("measurements", String.valueOf(e));

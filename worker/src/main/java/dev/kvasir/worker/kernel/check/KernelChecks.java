@@ -125,6 +125,14 @@ public final class KernelChecks {
             product(rows, 256, 1024, false, true);
             product(rows, 1024, 512, false, false);
         }
+        // Products of some rows in pieces of tiles: whole ones and parts, by numbers of rows that fill no tile.
+        for (int rows : new int[] {17, 33, 64, 65, 128, 150, 193, 255, 256}) {
+            product(rows, 8 * (1 + pair.random.nextInt(40)), 8 * (1 + pair.random.nextInt(100)), true, true);
+            product(rows, 1096, 264, false, true);
+            product(rows, 136, 8, true, false);
+        }
+        product(40, 17_416, 72, true, false);
+        product(200, 136, 9_000, false, true);
     }
 
     private void product(int rows, int outputs, int columns, boolean withBias, boolean accumulate) {

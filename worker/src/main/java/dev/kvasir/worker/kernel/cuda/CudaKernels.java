@@ -64,7 +64,8 @@ public final class CudaKernels implements Kernels {
         deterministic = options.deterministic();
         library = KernelLibrary.load(gpu, options.cache(), options.libraryPath());
         arena = gpu.arena(arenaBytes(gpu, options));
-        cublas = opener.open(arena.allocate(WORKSPACE_BYTES), WORKSPACE_BYTES);
+        long workspace = arena.allocate(WORKSPACE_BYTES);
+        cublas = opener.open(workspace, WORKSPACE_BYTES);
         var stream = gpu.stream();
         rowCopy = new RowCopy(library, stream);
         norm = new Norm(library, stream);
@@ -74,7 +75,10 @@ public final class CudaKernels implements Kernels {
         skinny = new SkinnyMultiply(library, stream);
         largest = new Largest(library, stream);
         fill = new Fill(library, stream);
-        products = new Products(gpu, cublas, deterministic);
+        var own = WarpgroupMultiply.runsOn(gpu, WORKSPACE_BYTES)
+                ? new WarpgroupMultiply(gpu, library, arena, workspace)
+                : null;
+        products = new Products(gpu, new ProductWays(gpu, cublas, own), elements, deterministic);
         memory = new CudaMemory(gpu, type, arena, fill);
         steps = new CudaSteps(gpu, arena, limits);
     }

@@ -42,6 +42,7 @@ final class KernelLibrary {
             "AttendPrefillWgmma",
             "AttendPrefillWgmmaFp8",
             "SkinnyMultiply",
+            "WarpgroupMultiply",
             "Largest",
             "Draw",
             "Fill",

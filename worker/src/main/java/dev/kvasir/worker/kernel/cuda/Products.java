@@ -3,6 +3,8 @@ package dev.kvasir.worker.kernel.cuda;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.device.CublasLt;
 import dev.kvasir.worker.device.Gpu;
+import dev.kvasir.worker.kernel.cuda.ProductWays.Operands;
+import dev.kvasir.worker.kernel.cuda.ProductWays.Way;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -12,16 +14,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Matrix products by cuBLASLt, of deterministic ones all numbers of rows by one algorithm that adds in one order.
- * Otherwise the algorithm is measured. Which of its algorithms a shape takes is measured before the first request: for each batch
- * size that steps are recorded for, and for some numbers of rows up to the largest; prompts of other lengths take the
- * algorithm of the next larger one measured. What was never measured takes what the library's heuristic likes best.
+ * Matrix products, of deterministic ones all numbers of rows by one algorithm of cuBLASLt that adds in one order.
+ * Otherwise which way a shape takes is measured before the first request: for each batch size that steps are recorded for,
+ * and for some numbers of rows up to the largest; prompts of other lengths take the way of the next larger one measured.
+ * What was never measured takes our own kernel where there is one, else what the library's heuristic likes best.
  */
 final class Products {
     private static final Logger LOG = LoggerFactory.getLogger(Products.class);
 
     /** Shapes that are remembered; prompts come in all lengths. */
-    private static final int PLANS_MAX = 8192;
+    private static final int CHOICES_MAX = 8192;
 
     /** What the algorithm of deterministic products is chosen for. */
     private static final int SAME_ROWS = 64;
@@ -31,28 +33,21 @@ final class Products {
     };
 
     private final Gpu gpu;
-    private final CublasLt library;
+    private final ProductWays ways;
     private final boolean deterministic;
     private final ProductTimer timer;
-    private final Map<CublasLt.Shape, CublasLt.Plan> plans = new HashMap<>();
+    private final Map<CublasLt.Shape, Way> chosen = new HashMap<>();
     /** By shape without rows: what was measured, by rows. */
-    private final Map<CublasLt.Shape, TreeMap<Integer, CublasLt.Plan>> measured = new HashMap<>();
+    private final Map<CublasLt.Shape, TreeMap<Integer, Way>> measured = new HashMap<>();
 
     private final Map<CublasLt.Shape, Operands> seen = new LinkedHashMap<>();
     private boolean measuring;
 
-    /**
-     * One product's addresses.
-     *
-     * @param rowsMax that input and output have room for
-     */
-    record Operands(long out, long in, long weight, long bias, int rowsMax) {}
-
-    Products(Gpu gpu, CublasLt library, boolean deterministic) {
+    Products(Gpu gpu, ProductWays ways, ElementOperation elements, boolean deterministic) {
         this.gpu = gpu;
+        this.ways = ways;
         this.deterministic = deterministic;
-        this.library = library;
-        this.timer = new ProductTimer(gpu, library);
+        this.timer = new ProductTimer(gpu, ways, elements);
     }
 
     void run(
@@ -67,18 +62,14 @@ final class Products {
                 type(out.type()),
                 accumulate,
                 bias != null);
-        var plan = plans.get(shape);
-        if (plan == null) {
+        long biasAddress = bias == null ? 0 : bias.address();
+        var way = chosen.get(shape);
+        if (way == null) {
             var operands = new Operands(
-                    out.address(),
-                    in.address(),
-                    weight.address(),
-                    bias == null ? 0 : bias.address(),
-                    Math.min(in.rowsMax(), out.rowsMax()));
-            plan = find(shape, operands);
+                    out.address(), in, weight.address(), biasAddress, Math.min(in.rowsMax(), out.rowsMax()));
+            way = find(shape, operands);
         }
-        library.run(
-                plan, out.address(), in.address(), weight.address(), bias == null ? 0 : bias.address(), gpu.stream());
+        ways.run(way, shape, out.address(), in.address(), weight.address(), biasAddress);
     }
 
     /** Whether shapes that come for the first time are measured, which runs them several times. */
@@ -100,66 +91,63 @@ final class Products {
         LOG.info("{}", timer.summary());
     }
 
-    private CublasLt.Plan find(CublasLt.Shape shape, Operands operands) {
-        if (plans.size() >= PLANS_MAX) {
+    private Way find(CublasLt.Shape shape, Operands operands) {
+        if (chosen.size() >= CHOICES_MAX) {
             gpu.stream().synchronize();
-            plans.values().stream().filter(plan -> !isMeasured(plan)).forEach(library::release);
-            plans.values().removeIf(plan -> !isMeasured(plan));
+            chosen.forEach((other, way) -> {
+                if (!isMeasured(other)) {
+                    ways.release(way);
+                }
+            });
+            chosen.keySet().removeIf(other -> !isMeasured(other));
         }
-        if (deterministic) {
-            var plan = same(shape);
-            plans.put(shape, plan);
-            return plan;
-        }
-        if (measuring) {
+        if (measuring && !deterministic) {
             seen.putIfAbsent(shape.withRows(0), operands);
             return measure(shape, operands);
         }
-        var plan = likeMeasured(shape);
-        if (plan == null) {
-            plan = library.plans(shape, 1).getFirst();
+        var way = deterministic ? same(shape, operands) : likeMeasured(shape, operands);
+        if (way == null) {
+            way = ways.likely(shape, operands);
         }
-        plans.put(shape, plan);
-        return plan;
+        chosen.put(shape, way);
+        return way;
     }
 
     /** The one algorithm for all numbers of rows; tiles are alike whatever is in their other rows. */
-    private CublasLt.Plan same(CublasLt.Shape shape) {
+    private Way same(CublasLt.Shape shape, Operands operands) {
         var byRows = measured.computeIfAbsent(shape.withRows(0), _ -> new TreeMap<>());
         if (byRows.isEmpty()) {
-            byRows.put(
-                    SAME_ROWS,
-                    library.plansInOneOrder(shape.withRows(SAME_ROWS), 1).getFirst());
+            byRows.put(SAME_ROWS, ways.inOneOrder(shape.withRows(SAME_ROWS)));
         }
-        var plan = library.planLike(shape, byRows.firstEntry().getValue());
-        if (plan == null) {
+        var way = ways.like(byRows.firstEntry().getValue(), shape, operands);
+        if (way == null) {
             throw new IllegalStateException("no algorithm of cuBLASLt computes both %s and %d rows of it in one order"
                     .formatted(shape, SAME_ROWS));
         }
-        return plan;
+        return way;
     }
 
-    private CublasLt.Plan measure(CublasLt.Shape shape, Operands operands) {
-        var known = plans.get(shape);
+    private Way measure(CublasLt.Shape shape, Operands operands) {
+        var known = chosen.get(shape);
         if (known != null) {
             return known;
         }
         var best = timer.best(shape, operands);
-        plans.put(shape, best);
+        chosen.put(shape, best);
         measured.computeIfAbsent(shape.withRows(0), _ -> new TreeMap<>()).put(shape.rows(), best);
         return best;
     }
 
-    private boolean isMeasured(CublasLt.Plan plan) {
-        var byRows = measured.get(plan.shape().withRows(0));
-        return byRows != null && byRows.containsKey(plan.shape().rows());
+    private boolean isMeasured(CublasLt.Shape shape) {
+        var byRows = measured.get(shape.withRows(0));
+        return byRows != null && byRows.containsKey(shape.rows());
     }
 
-    /** With the algorithm of the next larger number of rows, where that one can do it. */
-    private CublasLt.@Nullable Plan likeMeasured(CublasLt.Shape shape) {
+    /** As the next larger number of rows, where that way can do it. */
+    private @Nullable Way likeMeasured(CublasLt.Shape shape, Operands operands) {
         var byRows = measured.get(shape.withRows(0));
         var next = byRows == null ? null : byRows.ceilingEntry(shape.rows());
-        return next == null ? null : library.planLike(shape, next.getValue());
+        return next == null ? null : ways.like(next.getValue(), shape, operands);
     }
 
     static CublasLt.Type type(DType type) {

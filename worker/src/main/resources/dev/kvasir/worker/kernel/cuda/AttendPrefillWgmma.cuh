@@ -43,17 +43,6 @@ struct Shape {
 // Barriers, 8 bytes each: two of a kind for keys and values, one for queries.
 enum { KEYS_FULL = 0, KEYS_EMPTY = 16, VALUES_FULL = 32, VALUES_EMPTY = 48, QUERY_FULL = 64, QUERY_EMPTY = 72, BARRIERS = 10 };
 
-// A ring of one or two stages: which is next, and which phase of its barriers.
-template <int STAGES>
-struct Ring {
-    int stage = 0;
-    u32 phase = 0;
-    INLINE void next() {
-        phase ^= stage == STAGES - 1;
-        stage = stage == STAGES - 1 ? 0 : stage + 1;
-    }
-};
-
 template <class T, class Out, int HEAD>
 INLINE void compute(const Request& r, const RowTile& tile, int kvHead, int group, u32 query, u32 keys, u32 values,
         u32 barriers, Ring<1>& queryTurn, Ring<STAGES>& keyTurn) {
