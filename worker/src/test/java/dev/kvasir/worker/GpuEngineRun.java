@@ -20,7 +20,10 @@ import dev.kvasir.worker.kernel.cuda.CudaOptions;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A program: the engine alone, without actors and doors around it, on a model folder with random weights. Time to first
@@ -31,6 +34,7 @@ final class GpuEngineRun {
     private final SplittableRandom random = new SplittableRandom(1);
     private int tokens;
     private long firstNanos;
+    private @Nullable SamplingParameters sampling;
 
     private final StreamSink sink = new StreamSink() {
         @Override
@@ -73,7 +77,10 @@ final class GpuEngineRun {
         this.model = model;
     }
 
-    /** Arguments: model folder, number of requests, worker settings as HOCON. */
+    /**
+     * Arguments: model folder, number of requests, worker settings as HOCON; then log-probabilities per token, with which only
+     * 64 requests at once are timed, greedy and drawn by chance, and a prompt whose tokens are scored.
+     */
     public static void main(String[] arguments) {
         var config = WorkerConfig.from(ConfigFactory.parseString(arguments[2]));
         var kernels = Devices.choose(
@@ -95,6 +102,11 @@ final class GpuEngineRun {
                 .call();
         System.out.printf("loaded in %.1f s: %s%n", (System.nanoTime() - start) / 1e9, model.description());
         var run = new GpuEngineRun(model);
+        if (arguments.length > 3) {
+            run.scored(Integer.parseInt(arguments[3]));
+            model.runner().close();
+            return;
+        }
         int count = Integer.parseInt(arguments[1]);
         for (int i = 0; i < 3; i++) {
             run.first(512);
@@ -104,6 +116,26 @@ final class GpuEngineRun {
         }
         run.many(64, 512, 513, 128);
         model.runner().close();
+    }
+
+    private void scored(int topCount) {
+        for (float temperature : new float[] {0, 0.8f}) {
+            for (int logprobs : new int[] {SamplingParameters.NO_LOGPROBS, topCount}) {
+                sampling = sampling(128, temperature, logprobs, SamplingParameters.NO_LOGPROBS);
+                System.out.printf("temperature %.1f, %d log-probabilities: ", temperature, logprobs);
+                many(64, 512, 513, 128);
+            }
+        }
+        for (int logprobs : new int[] {SamplingParameters.NO_LOGPROBS, topCount}) {
+            sampling = sampling(2, 0, SamplingParameters.NO_LOGPROBS, logprobs);
+            System.out.printf("%d log-probabilities of prompt tokens: ", logprobs);
+            first(2048);
+        }
+    }
+
+    private static SamplingParameters sampling(int tokens, float temperature, int logprobs, int promptLogprobs) {
+        return new SamplingParameters(
+                tokens, 0, temperature, 0.95f, 0, 0, 1, 0, 0, Map.of(), Set.of(), true, 7, 1, logprobs, promptLogprobs);
     }
 
     private void first(int length) {
@@ -167,7 +199,12 @@ final class GpuEngineRun {
         int vocabulary = model.description().vocabularySize();
         var prompt = random.ints(length, 0, vocabulary).toArray();
         var request = new GenerationRequest(
-                RequestId.random(random), "model", prompt, SamplingParameters.greedy(outputs), "salt" + number, 0);
+                RequestId.random(random),
+                "model",
+                prompt,
+                sampling == null ? SamplingParameters.greedy(outputs) : sampling,
+                "salt" + number,
+                0);
         core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink), System.nanoTime());
     }
 }

@@ -84,6 +84,7 @@ public final class Doctor {
             KernelChecks.run(kernels, type, SEED, this::tell);
             if (type == DType.F32 && kernels.runsAhead()) {
                 tell(DrawCheck.run(kernels, SEED));
+                tell(ScoreCheck.run(kernels, SEED));
             }
         } catch (RuntimeException e) {
             report.bad(title, String.valueOf(e));

@@ -193,9 +193,22 @@ public interface Kernels extends AutoCloseable {
         return null;
     }
 
-    /** Draws tokens by chance; they replace what {@link #chooseLargest} chose for their rows, whose logits are undefined then. */
+    /** Draws tokens by chance; they replace what {@link #chooseLargest} chose for their rows. Logits are as before. */
     default void draw(Choices choices, Matrix logits, Draws draws) {
         throw new UnsupportedOperationException("tokens are drawn on the host");
+    }
+
+    /** Room for log-probabilities of so many rows; null where they are made on the host alone. */
+    default @Nullable Scores allocateScores(int rowsMax) {
+        return null;
+    }
+
+    /**
+     * Starts to find log-probabilities, one row or more, of logits as they are and of tokens that were chosen, and to bring them
+     * to the host. What the call before brings stays valid until the next.
+     */
+    default Scores.Reading score(Choices choices, Matrix logits, Scores scores) {
+        throw new UnsupportedOperationException("log-probabilities are made on the host");
     }
 
     /**

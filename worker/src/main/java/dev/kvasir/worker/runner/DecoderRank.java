@@ -8,6 +8,7 @@ import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.PreparationProgress;
+import dev.kvasir.worker.kernel.Scores;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,6 +25,7 @@ public final class DecoderRank {
     private final Batch batch;
     private final Choices choices;
     private final @Nullable Draws draws;
+    private final @Nullable Scores scores;
     private final Runnable forward = this::forward;
 
     /**
@@ -39,6 +41,7 @@ public final class DecoderRank {
         batch = new Batch(rowsMax, sequencesMax);
         choices = kernels.allocateChoices(decoder.limits().logitRowsMax());
         draws = kernels.allocateDraws(decoder.limits().logitRowsMax(), DRAW_ENTRIES_MAX);
+        scores = kernels.allocateScores(decoder.limits().logitRowsMax());
     }
 
     Kernels kernels() {
@@ -62,6 +65,12 @@ public final class DecoderRank {
     @Nullable
     Draws draws() {
         return draws;
+    }
+
+    /** To be filled for {@link #score}; null where log-probabilities are made on the host alone. */
+    @Nullable
+    Scores scores() {
+        return scores;
     }
 
     Matrix logitRows() {
@@ -98,6 +107,11 @@ public final class DecoderRank {
     /** Draws tokens as the owner's list says. */
     void draw(Draws list) {
         kernels.draw(choices, decoder.logitsMatrix(), list);
+    }
+
+    /** Finds log-probabilities as the list says. They change nothing: one rank's are enough. */
+    Scores.Reading score(Scores list) {
+        return kernels.score(choices, decoder.logitsMatrix(), list);
     }
 
     void copyBlock(int from, int to) {

@@ -10,8 +10,10 @@ import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.RankTask;
 import dev.kvasir.worker.kernel.Ranks;
+import dev.kvasir.worker.kernel.Scores;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs steps on a decoder: a step becomes a batch, the batch logits, the logits scores and tokens. Owns the KV content. All
@@ -120,8 +122,9 @@ public final class DecoderRunner implements ModelRunner {
             var work = next.get(i);
             if (work.outputCount() != 1
                     || work.scoreFrom() < work.scoreTo()
-                    || !(work.output(0).isPlainlyGreedy(work.position())
-                            || (work.isDrawnOnDevice() && !work.output(0).isPenalised()))) {
+                    || !work.isChosenOnDevice()
+                    || (work.output(0).isScored() && first.scores() == null)
+                    || work.output(0).isPenalised()) {
                 return false;
             }
         }
@@ -135,7 +138,7 @@ public final class DecoderRunner implements ModelRunner {
         for (int i = 0; i < next.size(); i++) {
             var work = next.get(i);
             if (work.follows() == SequenceWork.NOBODY) {
-                batch.add(work.tokens(), work.from(), work.to(), work.blockTable(), firstLogits(work));
+                batch.add(work.tokens(), work.from(), work.to(), work.blockTable(), work.logitsFrom());
             } else {
                 batch.follow(work.follows(), work.from(), work.blockTable());
             }
@@ -143,7 +146,8 @@ public final class DecoderRunner implements ModelRunner {
         ranks.each(compute);
         int count = first.decoder().logitRows(batch, 0);
         draw(next, count);
-        readings[begun++ % readings.length] = new Reading(first.read(count), count, batch.logitRowCount);
+        readings[begun++ % readings.length] =
+                new Reading(first.read(count), score(next, 0, count), count, batch.logitRowCount);
     }
 
     private void compute(int rank) {
@@ -170,11 +174,11 @@ public final class DecoderRunner implements ModelRunner {
         int logitRow = 0;
         for (int i = 0; i < next.size(); i++) {
             var work = next.get(i);
-            logitRow += work.to() - firstLogits(work);
+            logitRow += work.to() - work.logitsFrom();
             if (work.outputCount() == 1
                     && logitRow <= count
                     && !work.output(0).isPlainlyGreedy(work.position())
-                    && DrawList.takes(work.output(0))
+                    && (first.scores() != null || !work.output(0).isScored())
                     && drawList.add(draws, logitRow - 1, work.output(0), work.position())) {
                 work.drawnOnDevice();
             }
@@ -184,21 +188,31 @@ public final class DecoderRunner implements ModelRunner {
         }
     }
 
+    /** Scores on the device what can be scored there, of logit rows [from, from + count); null where that is nothing. */
+    private Scores.@Nullable Reading score(Step next, int from, int count) {
+        var scores = first.scores();
+        if (scores == null) {
+            return null;
+        }
+        ScoreList.fill(scores, next, from, count);
+        return scores.count() == 0 ? null : first.score(scores);
+    }
+
     /** One allocation a step. */
-    private record Reading(Choices.Reading chosen, int rows, int allRows) {}
+    private record Reading(Choices.Reading chosen, Scores.@Nullable Reading scored, int rows, int allRows) {}
 
     @Override
     public void finish(Step next) {
         var reading = readings[finished++ % readings.length];
         step = next;
         cursor = 0;
-        row = firstLogits(next.get(0));
-        take(reading.chosen(), reading.rows());
+        row = next.get(0).logitsFrom();
+        take(reading.chosen(), reading.scored(), reading.rows());
         for (int from = reading.rows(); from < reading.allRows(); ) {
             int start = from;
             int count = first.decoder().logitRows(first.batch(), start);
             ranks.each(rank -> all.get(rank).logits(start, count));
-            take(first.read(count), count);
+            take(first.read(count), score(next, start, count), count);
             from += count;
         }
     }
@@ -209,65 +223,68 @@ public final class DecoderRunner implements ModelRunner {
     }
 
     /** Waits also where nothing is chosen: what the step has computed may be given to others now. */
-    private void take(Choices.Reading reading, int count) {
-        reading.await();
+    private void take(Choices.Reading chosen, Scores.@Nullable Reading scored, int count) {
+        chosen.await();
+        if (scored != null) {
+            scored.await();
+        }
         for (int i = 0; i < count; i++) {
-            takeRow(reading, i);
+            takeRow(chosen, scored, i);
         }
-    }
-
-    /** First row whose logits are wanted. Rows to score end at the prompt's last, which is the one that chooses. */
-    private static int firstLogits(SequenceWork work) {
-        if (work.scoreFrom() < work.scoreTo()) {
-            return work.scoreFrom();
-        }
-        return work.outputCount() > 0 ? work.to() - 1 : work.to();
     }
 
     /** The next wanted row, which is that row of the logits at hand. */
-    private void takeRow(Choices.Reading reading, int matrixRow) {
+    private void takeRow(Choices.Reading chosen, Scores.@Nullable Reading scored, int matrixRow) {
         var work = step.get(cursor);
         while (row == work.to()) {
             work = step.get(++cursor);
-            row = firstLogits(work);
+            row = work.logitsFrom();
         }
         int position = row++;
         if (work.failure() != null) {
             return;
         }
         try {
-            use(work, position, reading, matrixRow);
+            if (position >= work.scoreFrom() && position < work.scoreTo()) {
+                work.scored(score(work, position, scored, matrixRow));
+            } else if (work.isChosenOnDevice()
+                    && (scored != null || !work.output(0).isScored())) {
+                takeChoice(work, chosen, scored, matrixRow);
+            } else if (work.outputCount() > 0) {
+                choose(work, matrixRow);
+            }
         } catch (NanLogitsException e) {
             work.failed(e);
         }
     }
 
-    private void use(SequenceWork work, int position, Choices.Reading reading, int matrixRow) {
-        if (position >= work.scoreFrom() && position < work.scoreTo()) {
-            logitRows.read(matrixRow, logits);
-            work.scored(sampler.score(logits, work.tokens()[position + 1], work.scoreTopCount()));
-            return;
+    private ScoredToken score(SequenceWork work, int position, Scores.@Nullable Reading scored, int matrixRow) {
+        if (scored != null) {
+            return ScoreList.token(scored, matrixRow, work.scoreTopCount(), logits.length);
         }
-        boolean read = false;
+        logitRows.read(matrixRow, logits);
+        return sampler.score(logits, work.tokens()[position + 1], work.scoreTopCount());
+    }
+
+    private void choose(SequenceWork work, int matrixRow) {
+        logitRows.read(matrixRow, logits);
         for (int i = 0; i < work.outputCount(); i++) {
-            if (work.isDrawnOnDevice() || work.output(i).isPlainlyGreedy(work.position())) {
-                work.chose(i, largest(work, reading, matrixRow));
-                continue;
-            }
-            if (!read) {
-                logitRows.read(matrixRow, logits);
-                read = true;
-            }
             work.chose(i, sampler.sample(logits, work.output(i), work.position()));
         }
     }
 
-    private static ScoredToken largest(SequenceWork work, Choices.Reading reading, int matrixRow) {
-        float max = reading.logit(matrixRow);
+    /** What the device has chosen, the same for all outputs. */
+    private void takeChoice(SequenceWork work, Choices.Reading chosen, Scores.@Nullable Reading scored, int matrixRow) {
+        float max = chosen.logit(matrixRow);
         if (!Float.isFinite(max)) {
             throw new NanLogitsException("at output position " + work.position(), max);
         }
-        return ScoredToken.unscored(reading.token(matrixRow));
+        var token = scored != null && work.output(0).isScored()
+                ? ScoreList.token(scored, matrixRow, work.output(0).parameters().logprobs(), logits.length)
+                : ScoredToken.unscored(chosen.token(matrixRow));
+        for (int i = 0; i < work.outputCount(); i++) {
+            work.chose(i, token);
+        }
     }
 
     @Override

@@ -1,19 +1,13 @@
 package dev.kvasir.worker.runner;
 
-import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.worker.kernel.Draws;
 
 /**
  * What {@link Sampler} does to a row of logits, written down for a device that has the row. The random number is made here,
- * so that it is the sampler's to the bit. Log-probabilities are the host's business.
+ * so that it is the sampler's to the bit. Log-probabilities are {@link ScoreList}'s business.
  */
 public final class DrawList {
     private final int[] scratch = new int[4];
-
-    /** Whether a device can choose the token of an output. */
-    public static boolean takes(SamplingState state) {
-        return state.parameters().logprobs() == SamplingParameters.NO_LOGPROBS;
-    }
 
     /** Adds the draw of the token at {@code position} of an output from a row; false, and nothing is added, without room. */
     public boolean add(Draws draws, int row, SamplingState state, int position) {

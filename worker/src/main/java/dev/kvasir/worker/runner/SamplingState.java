@@ -70,13 +70,14 @@ public final class SamplingState {
         return outputIndex;
     }
 
-    /** Whether the token at {@code position} is just the one with the largest logit, and nobody asks for more. */
+    /** Whether the token at {@code position} is just the one with the largest logit. */
     boolean isPlainlyGreedy(int position) {
-        return parameters.isGreedy()
-                && parameters.logprobs() == SamplingParameters.NO_LOGPROBS
-                && !penalised
-                && biasedIds.length == 0
-                && position >= parameters.minTokens();
+        return parameters.isGreedy() && !penalised && biasedIds.length == 0 && position >= parameters.minTokens();
+    }
+
+    /** Whether tokens come with log-probabilities. */
+    boolean isScored() {
+        return parameters.logprobs() != SamplingParameters.NO_LOGPROBS;
     }
 
     /** Whether what is chosen depends on the tokens before it in more than the logits. */

@@ -114,6 +114,14 @@ public final class SequenceWork {
         return scoreTo;
     }
 
+    /** First row whose logits are wanted. Rows to score end at the prompt's last, which is the one that chooses. */
+    int logitsFrom() {
+        if (scoreFrom < scoreTo) {
+            return scoreFrom;
+        }
+        return outputCount > 0 ? to - 1 : to;
+    }
+
     public int scoreTopCount() {
         return scoreTopCount;
     }
@@ -139,6 +147,11 @@ public final class SequenceWork {
     /** Whether the token of the one output is drawn where the logits are. */
     public boolean isDrawnOnDevice() {
         return drawn;
+    }
+
+    /** Whether the tokens of the outputs, all of one request, are chosen where the logits are. */
+    boolean isChosenOnDevice() {
+        return drawn || (outputCount > 0 && outputs[0].isPlainlyGreedy(position));
     }
 
     /** Notes the token chosen for an output. */

@@ -7,7 +7,7 @@ import dev.kvasir.worker.kernel.cuda.CudaKernels;
 import dev.kvasir.worker.kernel.cuda.CudaOptions;
 import java.nio.file.Path;
 
-/** A program: draws tokens on the GPU and by the CPU's sampler. Exit status 1 where one differs. */
+/** A program: draws and scores tokens on the GPU and by the CPU's sampler. Exit status 1 where one differs. */
 final class GpuDrawRun {
     private GpuDrawRun() {}
 
@@ -23,9 +23,11 @@ final class GpuDrawRun {
                             DType.F32,
                             new StepLimits(16, 16, 16),
                             new CudaOptions(0.2, Path.of("target", "cuda"), ""))) {
-                        var check = DrawCheck.run(kernels, Long.parseLong(seed));
-                        System.out.println(check);
-                        good &= check.passed();
+                        var drawn = DrawCheck.run(kernels, Long.parseLong(seed));
+                        var scored = ScoreCheck.run(kernels, Long.parseLong(seed));
+                        System.out.println(drawn);
+                        System.out.println(scored);
+                        good &= drawn.passed() && scored.passed();
                     }
                 }
             }

@@ -3,28 +3,40 @@ package dev.kvasir.worker.forward;
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.model.weights.LoadProgress;
+import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.worker.device.GpuSearch;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.Choices;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KvFormat;
 import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.ReferenceKernels;
+import dev.kvasir.worker.kernel.Scores;
 import dev.kvasir.worker.kernel.StepLimits;
 import dev.kvasir.worker.kernel.cuda.CudaKernels;
 import dev.kvasir.worker.kernel.cuda.CudaOptions;
+import dev.kvasir.worker.runner.Sampler;
+import dev.kvasir.worker.runner.ScoreList;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A program for a machine with a GPU: every golden model on the GPU, in f32 and in bf16 (weights, activations, keys and
  * values), recorded steps included. Each token of the reference is fed whatever was chosen, so that one difference does not
- * hide what follows; where another token was chosen, by how much it led is printed.
+ * hide what follows; where another token was chosen, by how much it led is printed. Log-probabilities are the device's own,
+ * which are also compared with what the host's sampler makes of the same logits.
  */
 final class GpuGoldenRun {
     private static final int BLOCK_SIZE = 16;
+    /** Of log-probabilities of the same logits. */
+    private static final double SCORE_TOLERANCE = 1e-5;
+
+    private static final int TOP_COUNT = 5;
 
     private final GoldenCase golden;
     private final DType type;
@@ -35,6 +47,7 @@ final class GpuGoldenRun {
     private int tokens;
     private int others;
     private int choiceErrors;
+    private int scoreErrors;
 
     private record Kind(DType type, KvFormat format) {}
 
@@ -97,10 +110,11 @@ final class GpuGoldenRun {
         boolean good = logprobError <= tolerance()
                 && worstLead <= 2 * tolerance()
                 && choiceErrors == 0
+                && scoreErrors == 0
                 && mean() <= Math.min(0.25, tolerance());
         System.out.println(String.format(
                 Locale.ROOT,
-                "%-24s %-5s %-4s %7d %14.2e %10.2e %13d %11.2e %s%s",
+                "%-24s %-5s %-4s %7d %14.2e %10.2e %13d %11.2e %s%s%s",
                 golden.name(),
                 type,
                 format,
@@ -110,7 +124,8 @@ final class GpuGoldenRun {
                 others,
                 worstLead,
                 good ? "" : "BAD",
-                choiceErrors == 0 ? "" : " choices differ from logits " + choiceErrors + " times"));
+                choiceErrors == 0 ? "" : " choices differ from logits " + choiceErrors + " times",
+                scoreErrors == 0 ? "" : " scores differ from the sampler's " + scoreErrors + " times"));
         return good;
     }
 
@@ -137,6 +152,11 @@ final class GpuGoldenRun {
             var decoder = Decoder.load(kernels, folder.config(), weights, limits);
             var kv = kernels.allocateKv(decoder.layout(BLOCK_SIZE, format), blocks * sequences);
             var choices = kernels.allocateChoices(rowsMax);
+            var scores = kernels.allocateScores(rowsMax);
+            if (scores == null && !reference) {
+                throw new IllegalStateException("log-probabilities are not made on the device");
+            }
+            var sampler = new Sampler(folder.config().vocabSize());
             var batch = new Batch(rowsMax, sequences);
             Runnable forward = () -> {
                 decoder.layers(batch, kv);
@@ -163,8 +183,9 @@ final class GpuGoldenRun {
                 kernels.compute(batch, forward);
                 var chosen = choices.read(batch.logitRowCount);
                 chosen.await();
+                var scored = scores == null ? null : score(kernels, choices, decoder.logitsMatrix(), batch, scores);
                 for (int i = 0; i < batch.logitRowCount; i++) {
-                    check(batch, i, decoder.logitsMatrix(), chosen.token(i));
+                    check(batch, i, decoder.logitsMatrix(), chosen.token(i), sampler, scored);
                 }
             }
         }
@@ -181,37 +202,75 @@ final class GpuGoldenRun {
         return fed;
     }
 
-    private void check(Batch batch, int logitRow, Matrix logits, int chosen) {
+    /** Which token of the reference a row of logits is about: its run, and its place there. */
+    private record Place(GoldenCase.Expected run, int next) {
+        boolean inPrompt() {
+            return next < run.prompt().size();
+        }
+
+        int generated() {
+            return next - run.prompt().size();
+        }
+
+        int token() {
+            return inPrompt() ? run.prompt().get(next) : run.greedy().get(generated());
+        }
+
+        double logprob() {
+            return inPrompt()
+                    ? run.promptLogprobs().get(next - 1)
+                    : run.greedyLogprobs().get(generated());
+        }
+    }
+
+    private Place place(Batch batch, int logitRow) {
         int row = batch.logitRows[logitRow];
         int sequence = 0;
         while (row >= batch.rowStart[sequence + 1]) {
             sequence++;
         }
-        var run = golden.runs().get(sequence);
-        int next = batch.positions[row] + 1;
-        int prompt = run.prompt().size();
-        int token = next < prompt ? run.prompt().get(next) : run.greedy().get(next - prompt);
-        double expected = next < prompt
-                ? run.promptLogprobs().get(next - 1)
-                : run.greedyLogprobs().get(next - prompt);
+        return new Place(golden.runs().get(sequence), batch.positions[row] + 1);
+    }
+
+    private Scores.Reading score(Kernels kernels, Choices choices, Matrix logits, Batch batch, Scores scores) {
+        scores.clear();
+        for (int i = 0; i < batch.logitRowCount; i++) {
+            scores.add(i, place(batch, i).token(), TOP_COUNT);
+        }
+        var scored = kernels.score(choices, logits, scores);
+        scored.await();
+        return scored;
+    }
+
+    /** @param scored null where the host scores */
+    private void check(
+            Batch batch, int logitRow, Matrix logits, int chosen, Sampler sampler, Scores.@Nullable Reading scored) {
+        var place = place(batch, logitRow);
         var values = new float[logits.columns()];
         logits.read(logitRow, values);
-        int best = 0;
-        double sum = 0;
-        for (int id = 0; id < values.length; id++) {
-            best = values[id] > values[best] ? id : best;
-        }
-        for (float value : values) {
-            sum += Math.exp(value - values[best]);
-        }
-        double error = Math.abs(values[token] - values[best] - Math.log(sum) - expected);
+        var host = sampler.score(values, place.token(), TOP_COUNT);
+        var given = scored == null ? host : ScoreList.token(scored, logitRow, TOP_COUNT, values.length);
+        scoreErrors += same(host, given) ? 0 : 1;
+        double error = Math.abs(given.logprob() - place.logprob());
         logprobError = Double.isNaN(error) ? Double.POSITIVE_INFINITY : Math.max(logprobError, error);
         logprobErrors += error;
         tokens++;
+        int best = given.topIds()[0];
         choiceErrors += best == chosen ? 0 : 1;
-        if (next >= prompt && best != token) {
+        if (!place.inPrompt() && best != place.token()) {
             others++;
-            worstLead = Math.max(worstLead, values[best] - (double) values[token]);
+            worstLead = Math.max(worstLead, values[best] - (double) values[place.token()]);
         }
+    }
+
+    private static boolean same(ScoredToken host, ScoredToken given) {
+        boolean same = host.token() == given.token()
+                && host.rank() == given.rank()
+                && Arrays.equals(host.topIds(), given.topIds())
+                && Math.abs(host.logprob() - given.logprob()) <= SCORE_TOLERANCE;
+        for (int i = 0; same && i < host.topIds().length; i++) {
+            same = Math.abs(host.topLogprobs()[i] - given.topLogprobs()[i]) <= SCORE_TOLERANCE;
+        }
+        return same;
     }
 }

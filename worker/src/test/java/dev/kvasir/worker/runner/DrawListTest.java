@@ -15,14 +15,13 @@ class DrawListTest {
     private final DrawList list = new DrawList();
     private final Draws draws = new Draws(2, 6);
 
-    private static SamplingParameters parameters(int logprobs) {
+    private static SamplingParameters parameters() {
         return new SamplingParameters(
-                9, 2, 0.5f, 0.9f, 7, 0.1f, 1.5f, 0.25f, 0.75f, Map.of(30, 2f), Set.of(4), false, 77, 1, logprobs, -1);
+                9, 2, 0.5f, 0.9f, 7, 0.1f, 1.5f, 0.25f, 0.75f, Map.of(30, 2f), Set.of(4), false, 77, 1, -1, -1);
     }
 
     private static SamplingState state() {
-        var state = new SamplingState(
-                parameters(SamplingParameters.NO_LOGPROBS), 0, new int[] {11, 12, 11}, VOCABULARY, new int[] {3});
+        var state = new SamplingState(parameters(), 0, new int[] {11, 12, 11}, VOCABULARY, new int[] {3});
         state.accept(12);
         return state;
     }
@@ -70,12 +69,5 @@ class DrawListTest {
         assertThat(list.add(draws, 1, state(), 1)).isFalse();
         assertThat(draws.count()).isEqualTo(1);
         assertThat(draws.entries()).isEqualTo(5);
-    }
-
-    @Test
-    void logProbabilitiesAreTheHostsBusiness() {
-        var scored = new SamplingState(parameters(3), 0, new int[] {1}, VOCABULARY, new int[0]);
-        assertThat(DrawList.takes(scored)).isFalse();
-        assertThat(DrawList.takes(state())).isTrue();
     }
 }

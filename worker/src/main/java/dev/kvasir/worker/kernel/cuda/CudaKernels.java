@@ -19,6 +19,7 @@ import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.MatrixGroup;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.RotaryTable;
+import dev.kvasir.worker.kernel.Scores;
 import dev.kvasir.worker.kernel.StepLimits;
 import dev.kvasir.worker.kernel.Weight;
 import java.io.IOException;
@@ -57,6 +58,7 @@ public final class CudaKernels implements Kernels {
     private final Products products;
     private Largest.@Nullable CudaChoices choices;
     private @Nullable Draw draw;
+    private @Nullable Score score;
 
     private CudaKernels(Gpu gpu, DType type, StepLimits limits, CudaOptions options, CublasOpener opener) {
         this.gpu = gpu;
@@ -448,6 +450,22 @@ public final class CudaKernels implements Kernels {
         if (draws.count() > 0) {
             draw.run((Largest.CudaChoices) into, cuda(logits), draws);
         }
+    }
+
+    @Override
+    public Scores allocateScores(int rowsMax) {
+        gpu.enter();
+        score = new Score(gpu, library, arena, rowsMax);
+        return new Scores(rowsMax);
+    }
+
+    @Override
+    public Scores.Reading score(Choices chosen, Matrix logits, Scores scores) {
+        gpu.enter();
+        if (score == null) {
+            throw new IllegalStateException("there is no room for log-probabilities");
+        }
+        return score.run((Largest.CudaChoices) chosen, cuda(logits), scores);
     }
 
     @Override

@@ -45,11 +45,13 @@ final class KernelLibrary {
             "WarpgroupMultiply",
             "Largest",
             "Draw",
+            "Score",
             "Fill",
             "PeerSum");
 
     static final List<String> HEADERS = List.of(
             "Elements.cuh",
+            "Logits.cuh",
             "Fp8.cuh",
             "Fp8Tile.cuh",
             "Primitives.cuh",

@@ -3,17 +3,14 @@
 // ordered by token id, lower first.
 //
 //   draw(logits, stride, vocabulary, requests, ids, values, choices)
-//     logits    [rows, stride] floats; rows that are drawn from are changed
+//     logits    [rows, stride] floats; they are changed, and put back
 //     requests  [grid.x][16] words, one row each: see Request
 //     ids       token ids whose logits are changed, each at most once in each of a request's three lists
-//     values    biases, or how often a token occurs in the output (as an int's bits)
+//     values    biases, or how often a token occurs in the output (as an int's bits); overwritten with the logits as they were
 //     choices   [rows][2] words: token id, largest logit; of drawn rows they are overwritten
 //
 //   grid: one block of 1024 threads per request   no dynamic shared memory
-#include "Elements.cuh"
-
-typedef unsigned int uint32;
-typedef unsigned long long uint64;
+#include "Logits.cuh"
 
 namespace {
 constexpr int THREADS = 1024;
@@ -56,31 +53,9 @@ struct Shared {
     int stretch;
 };
 
-// The CPU's polynomial, operation by operation: none of them may be fused.
-__device__ __forceinline__ float weight(float logit, float max, float inverseTemperature) {
-    const float x = fmaxf(__fmul_rn(__fsub_rn(logit, max), inverseTemperature), -88.1f);
-    const float rounded = __fadd_rn(__fmul_rn(x, 1.442695f), 12582912.0f);
-    const float exponent = __fsub_rn(rounded, 12582912.0f);
-    const float r = __fsub_rn(__fsub_rn(x, __fmul_rn(exponent, 0.693359375f)), __fmul_rn(exponent, -2.1219444e-4f));
-    float p = __fadd_rn(__fmul_rn(1.9875691E-4f, r), 0.0013981999f);
-    p = __fadd_rn(__fmul_rn(p, r), 0.008333452f);
-    p = __fadd_rn(__fmul_rn(p, r), 0.041665796f);
-    p = __fadd_rn(__fmul_rn(p, r), 0.16666666f);
-    p = __fadd_rn(__fmul_rn(p, r), 0.5f);
-    const float power = __int_as_float((__float_as_int(rounded) - 0x4B400000 + 127) << 23);
-    return __fmul_rn(__fadd_rn(__fadd_rn(__fmul_rn(__fmul_rn(p, r), r), r), 1.0f), power);
-}
-
 __device__ __forceinline__ int classOf(float logit, float max, float inverseTemperature) {
     const float x = __fmul_rn(__fsub_rn(max, logit), inverseTemperature);
     return x < 88.1f ? static_cast<int>(x * CLASSES_PER_UNIT) : CLASSES - 1;
-}
-
-// Smaller is better: larger logit, then lower id.
-__device__ __forceinline__ uint64 keyOf(float logit, int id) {
-    const int bits = __float_as_int(logit + 0.0f);
-    const uint32 ordered = static_cast<uint32>(bits ^ ((bits >> 31) & 0x7fffffff)) ^ 0x80000000u;
-    return static_cast<uint64>(~ordered) << 32 | static_cast<uint32>(id);
 }
 
 __device__ __forceinline__ uint64 massOf(float weight) { return static_cast<uint64>(weight * UNIT); }
@@ -236,26 +211,45 @@ __device__ uint64 cut(const Row& row, double target, Shared& s) {
     return low;
 }
 
-__device__ void adjust(float* logits, const Request& q, const int* ids, const int* values) {
+// Changes logits, a list after the other. What a logit was takes the place of its value.
+__device__ void adjust(float* logits, const Request& q, const int* ids, int* values) {
     for (int i = q.biasFrom + threadIdx.x; i < q.endingFrom; i += THREADS) {
-        logits[ids[i]] = __fadd_rn(logits[ids[i]], __int_as_float(values[i]));
+        const float logit = logits[ids[i]];
+        logits[ids[i]] = __fadd_rn(logit, __int_as_float(values[i]));
+        values[i] = __float_as_int(logit);
     }
     __syncthreads();
     for (int i = q.endingFrom + threadIdx.x; i < q.penaltyFrom; i += THREADS) {
         const float logit = logits[ids[i]];
         logits[ids[i]] = logit != logit ? logit : -INFINITE;
+        values[i] = __float_as_int(logit);
     }
     __syncthreads();
     for (int i = q.penaltyFrom + threadIdx.x; i < q.end; i += THREADS) {
-        float logit = logits[ids[i]];
-        logit = logit > 0 ? __fdiv_rn(logit, q.repetition) : __fmul_rn(logit, q.repetition);
+        const float was = logits[ids[i]];
+        float logit = was > 0 ? __fdiv_rn(was, q.repetition) : __fmul_rn(was, q.repetition);
         if (values[i] > 0) {
             logit = __fsub_rn(logit, __fmul_rn(q.frequency, static_cast<float>(values[i])));
             logit = __fsub_rn(logit, q.presence);
         }
         logits[ids[i]] = logit;
+        values[i] = __float_as_int(was);
     }
     __syncthreads();
+}
+
+__device__ void put_back(float* logits, const int* ids, const int* values, int from, int to) {
+    __syncthreads();
+    for (int i = from + threadIdx.x; i < to; i += THREADS) {
+        logits[ids[i]] = __int_as_float(values[i]);
+    }
+}
+
+// A token may be in several lists: the last list comes first. Each thread reads the values that it wrote.
+__device__ void restore(float* logits, const Request& q, const int* ids, const int* values) {
+    put_back(logits, ids, values, q.penaltyFrom, q.end);
+    put_back(logits, ids, values, q.endingFrom, q.penaltyFrom);
+    put_back(logits, ids, values, q.biasFrom, q.endingFrom);
 }
 
 // The largest logit, NaN if there is one.
@@ -367,7 +361,7 @@ __device__ int drawn(const Row& row, double uniform, Shared& s) {
 }  // namespace
 
 extern "C" __global__ void __launch_bounds__(THREADS) draw(
-    float* logits, int stride, int vocabulary, const int* requests, const int* ids, const int* values, int* choices) {
+    float* logits, int stride, int vocabulary, const int* requests, const int* ids, int* values, int* choices) {
     __shared__ Shared s;
     const Request q = reinterpret_cast<const Request*>(requests)[blockIdx.x];
     Row row;
@@ -394,6 +388,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) draw(
             token = drawn(row, uniform, s);
         }
     }
+    restore(row.logits, q, ids, values);
     if (threadIdx.x == 0) {
         choices[2 * q.row] = token;
         choices[2 * q.row + 1] = __float_as_int(row.max);
