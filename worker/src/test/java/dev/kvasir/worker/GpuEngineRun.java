@@ -109,7 +109,7 @@ final class GpuEngineRun {
         }
         int count = Integer.parseInt(arguments[1]);
         for (int i = 0; i < 3; i++) {
-            run.first(512);
+            run.first(512, 9);
         }
         for (int round = 0; round < 3; round++) {
             run.many(count, 256, 768, 128);
@@ -129,7 +129,7 @@ final class GpuEngineRun {
         for (int logprobs : new int[] {SamplingParameters.NO_LOGPROBS, topCount}) {
             sampling = sampling(2, 0, SamplingParameters.NO_LOGPROBS, logprobs);
             System.out.printf("%d log-probabilities of prompt tokens: ", logprobs);
-            first(2048);
+            first(2048, 5);
         }
     }
 
@@ -138,8 +138,8 @@ final class GpuEngineRun {
                 tokens, 0, temperature, 0.95f, 0, 0, 1, 0, 0, Map.of(), Set.of(), true, 7, 1, logprobs, promptLogprobs);
     }
 
-    private void first(int length) {
-        var times = new double[9];
+    private void first(int length, int rounds) {
+        var times = new double[rounds];
         for (int i = 0; i < times.length; i++) {
             var core = core();
             long start = System.nanoTime();
@@ -150,7 +150,7 @@ final class GpuEngineRun {
             times[i] = (firstNanos - start) / 1e6;
         }
         Arrays.sort(times);
-        System.out.println(String.format(Locale.ROOT, "first token after %.2f ms, prompt of %d", times[4], length));
+        System.out.println(String.format(Locale.ROOT, "first token after %.2f ms, prompt of %d", times[rounds / 2], length));
     }
 
     private EngineCore core() {
