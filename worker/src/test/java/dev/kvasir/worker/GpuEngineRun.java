@@ -150,7 +150,8 @@ final class GpuEngineRun {
             times[i] = (firstNanos - start) / 1e6;
         }
         Arrays.sort(times);
-        System.out.println(String.format(Locale.ROOT, "first token after %.2f ms, prompt of %d", times[rounds / 2], length));
+        System.out.println(
+                String.format(Locale.ROOT, "first token after %.2f ms, prompt of %d", times[rounds / 2], length));
     }
 
     private EngineCore core() {
