@@ -1,4 +1,4 @@
-"""Checks and times the CUDA kernels for attention and for products of few rows, without the JVM.
+"""Checks and times the CUDA kernels for attention and for products of few and of some rows, without the JVM.
 
     python3 bench/kernels/kernels.py check      against float64 on fresh random inputs, awkward sizes, poisoned outputs
     python3 bench/kernels/kernels.py time       Llama-3.1-8B geometry, bf16; torch's kernels beside ours
@@ -286,6 +286,73 @@ def time_skinny(variants, bw, rowset=(1, 4, 8, 16), cublas=(1, 4, 8, 16, 64), sh
             print(line, flush=True)
         del ws
 
+# ---------- some rows, Hopper
+def tensor_map(t, rows, columns, box_rows, interleaved=False):
+    """Of a matrix of two-byte elements, as the launcher makes it: boxes of 64 columns; interleaved by eights of its halves."""
+    memory = (ctypes.c_uint64 * 24)(); at = (ctypes.addressof(memory) + 63) & ~63; row = t.stride(0) * 2
+    sizes, strides, box = (columns, rows), (row,), (64, box_rows)
+    if interleaved: sizes, strides, box = (columns, 8, 2, rows // 16), (row, row * (rows // 2), row * 8), (64, 8, 2, box_rows // 16)
+    array = lambda kind, values: (kind * len(values))(*values)
+    call(cu.cuTensorMapEncodeTiled(ctypes.c_void_p(at), 1, len(sizes), ctypes.c_void_p(t.data_ptr()), array(ctypes.c_uint64, sizes),
+                                   array(ctypes.c_uint64, strides), array(ctypes.c_uint32, box), array(ctypes.c_uint32, [1] * len(sizes)), 0, 3, 3, 0), 'tensor map')
+    words = (ctypes.c_uint64 * 16).from_address(at); words.memory = memory
+    return words
+class Warpgroup:
+    def __init__(self, path, elements):
+        self.m = Module(path); self.small = Module(elements)
+        self.partials = torch.empty(SMS * 256 * 128, device=DEV); self.arrivals = torch.zeros(SMS * 2, device=DEV, dtype=torch.int32)
+    def blocks(self, tiles, steps):
+        if tiles * steps <= SMS: return tiles * steps
+        each = -(-tiles // SMS); even = (tiles // each if tiles % each == 0 else 0) if tiles > SMS else SMS // tiles * tiles
+        return even if even >= 0.7 * SMS else SMS
+    def prepare(self, out, x, w, bias=None, accumulate=0, activation=0, gated=False, dtype='bf16', rows=None):
+        rows = rows or x.shape[0]; n, k = w.shape; room = -(-rows // 64) * 64; stage = (128 + room) * 128
+        maps = [tensor_map(w, n, k, 128, gated), tensor_map(x, rows, k, room)]
+        if gated: n //= 2
+        shared = 1024 + (221 * 1024 - 1024) // stage * stage
+        f = self.m.get(f'warpgroup_multiply_{dtype}_{room}' + ('_f32' if out.dtype == torch.float32 else '_gated' if gated else ''), shared)
+        args = maps + [out, bias, self.partials, self.arrivals, out.stride(0), rows, n, k, accumulate, activation]
+        grid = (self.blocks(-(-n // (64 if gated else 128)), -(-k // 64)), 1, 1)
+        return lambda pdl=False: launch(f, grid, (384, 1, 1), shared, args, pdl)
+    def before(self, x):
+        """A small kernel that touches the input, as norms and gates do between products."""
+        f = self.small.get('scale_bf16')
+        return lambda: launch(f, (-(-x.shape[1] // 1024), x.shape[0], 1), (128, 1, 1), 0, [x, x.stride(0), x.shape[1], 1.0, 0.0], True)
+def check_warpgroup(wg):
+    worst = 0; cases = 0
+    for dt in ('bf16', 'f16'):
+        dtype = torch.bfloat16 if dt == 'bf16' else torch.float16
+        for rows, n, k in ((17, 4096, 14336), (33, 1000, 520), (64, 6144, 4096), (65, 8, 8), (100, 136, 72), (128, 4096, 4096), (150, 17416, 72), (200, 28672, 4096), (255, 520, 9000), (256, 6144, 4096)):
+            for mode in ('plain', 'bias', 'acc', 'f32', 'gated'):
+                x = torch.randn(rows, k + 8, device=DEV).to(dtype); w = (torch.randn(n * (2 if mode == 'gated' else 1), k, device=DEV) / math.sqrt(k)).to(dtype)
+                b = torch.randn(n, device=DEV).to(dtype) if mode in ('bias', 'acc') else None
+                out = torch.full((rows + 1, n + 8), float('nan'), device=DEV, dtype=torch.float32 if mode == 'f32' else dtype)
+                if mode == 'acc': out[:rows, :n] = torch.randn(rows, n, device=DEV)
+                old = out.clone(); again = out.clone(); wg.partials.fill_(float('nan'))
+                for o in (out, again): wg.prepare(o, x, w, b, 1 if mode == 'acc' else 0, 1, mode == 'gated', dt, rows)()
+                torch.cuda.synchronize()
+                ref = x[:, :k].double() @ w.double().T
+                if b is not None: ref = ref + b.double()
+                if mode == 'acc': ref = ref + old[:rows, :n].double()
+                if mode == 'gated': ref = torch.nn.functional.gelu(ref[:, :n], approximate='tanh') * ref[:, n:]
+                e = rel(out[:rows, :n], ref); clean = torch.isnan(out[rows]).all().item() and torch.isnan(out[:, n:]).all().item()
+                same = torch.equal(out[:rows, :n], again[:rows, :n]) and not wg.arrivals.any().item()
+                worst = max(worst, e if e == e else 9); cases += 1
+                if not (e < (1e-5 if mode == 'f32' else 4e-3 if dt == 'bf16' else 8e-4) and clean and same): print('WARPGROUP FAIL', dt, rows, n, k, mode, e, clean, same)
+    print(f'products of some rows: {cases} cases, worst {worst:.2e}', flush=True)
+def time_warpgroup(wg, bw, rowset=(32, 64, 128, 192, 256)):
+    for label, n, k in SHAPES:
+        count = max(3, int(4e8 // (n * k * 2)) + 1); ws = [(torch.randn(n, k, device=DEV) / math.sqrt(k)).bfloat16() for _ in range(count)]
+        for rows in rowset:
+            x = torch.randn(rows, k, device=DEV).bfloat16(); before = wg.before(x); line = f'{label} {n}x{k} rows {rows} floor {n * k * 2 / bw / 1e6:.1f}us, after a small kernel:'
+            def time_of(products): return 2e3 * graph_time([f for p in products for f in (before, p)])
+            for gated in ((False, True) if label == 'gateup' else (False,)):
+                out = torch.empty(rows, n // 2 if gated else n, device=DEV, dtype=torch.bfloat16); rs = [wg.prepare(out, x, w, gated=gated) for w in ws]
+                line += f' [{"gated " if gated else ""}{time_of([lambda r=r: r(True) for r in rs]):.1f}, not early {time_of([lambda r=r: r(False) for r in rs]):.1f}]'
+            out = torch.empty(rows, n, device=DEV, dtype=torch.bfloat16)
+            print(line + f' [cublas {time_of([lambda w=w: torch.mm(x, w.T, out=out) for w in ws]):.1f}]', flush=True)
+        del ws
+
 # ---------- prefill
 class Prefill:
     def __init__(self, path, prefix='attend_prefill_wgmma', rows=128, kind='wgmma', rounds=False):
@@ -362,16 +429,17 @@ def time_prefill(pfs, points=((1, 1024), (1, 2048), (1, 4096), (1, 8192), (1, 16
 
 
 def main(what):
-    jobs = [('AttendDecode', 'sm_90a'), ('AttendPrefillWgmma', 'sm_90a'), ('AttendPrefill', 'sm_90a'), ('SkinnyMultiply', 'sm_90a'),
+    jobs = [('AttendDecode', 'sm_90a'), ('AttendPrefillWgmma', 'sm_90a'), ('AttendPrefill', 'sm_90a'), ('SkinnyMultiply', 'sm_90a'), ('WarpgroupMultiply', 'sm_90a'), ('ElementOperation', 'sm_90a'),
             ('AttendDecode', 'compute_80'), ('AttendPrefill', 'compute_80'), ('SkinnyMultiply', 'compute_80')]
     with ThreadPoolExecutor(len(jobs)) as pool: paths = dict(zip(jobs, pool.map(lambda job: build(*job), jobs)))
     decode = Decode(paths['AttendDecode', 'sm_90a']); skinny = Skinny(paths['SkinnyMultiply', 'sm_90a'], 8)
     wgmma = Prefill(paths['AttendPrefillWgmma', 'sm_90a'])
     rounds = Prefill(paths['AttendPrefillWgmma', 'sm_90a'], rounds=True)
     mma = Prefill(paths['AttendPrefill', 'sm_90a'], 'attend_prefill', 64, 'mma')
+    warpgroup = Warpgroup(paths['WarpgroupMultiply', 'sm_90a'], paths['ElementOperation', 'sm_90a'])
     print(torch.cuda.get_device_name())
     if what == 'check':
-        check_decode(decode); check_prefill(wgmma, 'wgmma'); check_prefill(rounds, 'wgmma in rounds'); check_prefill(mma, 'mma'); check_skinny(skinny)
+        check_decode(decode); check_prefill(wgmma, 'wgmma'); check_prefill(rounds, 'wgmma in rounds'); check_prefill(mma, 'mma'); check_skinny(skinny); check_warpgroup(warpgroup)
         print('as on GPUs before Hopper:')
         check_decode(Decode(paths['AttendDecode', 'compute_80'], OLD_DECODE))
         check_prefill(Prefill(paths['AttendPrefill', 'compute_80'], 'attend_prefill', 64, 'mma'), 'mma')
@@ -384,6 +452,7 @@ def main(what):
     for head, heads in ((64, 32), (80, 32), (96, 32), (256, 16)):
         time_prefill([('wgmma', wgmma), ('in rounds', rounds), ('mma', mma)], points=((1, 4096),), sdpa=False, heads=heads, head=head)
     time_skinny([('ours', skinny, 0), ('ours', skinny, 1)], bandwidth)
+    time_warpgroup(warpgroup, bandwidth)
 if __name__ == '__main__':
     if sys.argv[1:] not in (['check'], ['time']): sys.exit(__doc__)
     main(sys.argv[1])

@@ -19,8 +19,8 @@ public final class TensorMap {
     private static final long BYTES = 128;
     private static final long ALIGNMENT = 64;
     private static final int TWO_BYTES = 1;
-    private static final int DIMENSIONS = 2;
     private static final int BOX_COLUMNS = 64;
+    private static final int GROUP = 8;
     private static final int NO_INTERLEAVING = 0;
     private static final int SWIZZLE_128 = 3;
     private static final int PROMOTION_256 = 3;
@@ -42,8 +42,30 @@ public final class TensorMap {
      * @param address a multiple of 16
      * @param stride elements from one row to the next, a multiple of 8
      * @param boxRows of a box, at most 256
+     * @param interleaved boxes have eight rows of the matrix's first half, the eight of its second half, the next eight, and so
+     *     on; half of the rows is then a multiple of 8
      */
-    public record Source(long address, int rows, int columns, int stride, int boxRows) {}
+    public record Source(long address, int rows, int columns, int stride, int boxRows, boolean interleaved) {
+        private long[] sizes() {
+            return interleaved ? new long[] {columns, GROUP, 2, rows / (2 * GROUP)} : new long[] {columns, rows};
+        }
+
+        /** Bytes from one to the next of each dimension but the first. */
+        private long[] strides() {
+            long row = (long) stride * Short.BYTES;
+            return interleaved ? new long[] {row, row * (rows / 2), row * GROUP} : new long[] {row};
+        }
+
+        private int[] box() {
+            return interleaved
+                    ? new int[] {BOX_COLUMNS, GROUP, 2, boxRows / (2 * GROUP)}
+                    : new int[] {BOX_COLUMNS, boxRows};
+        }
+
+        private int[] steps() {
+            return interleaved ? new int[] {1, 1, 1, 1} : new int[] {1, 1};
+        }
+    }
 
     /** The driver's {@code cuTensorMapEncodeTiled}, which JCuda does not have. */
     public static final class Encoder {
@@ -70,12 +92,12 @@ public final class TensorMap {
                 code = (int) encode.invokeExact(
                         words,
                         TWO_BYTES,
-                        DIMENSIONS,
+                        source.box().length,
                         source.address(),
-                        scratch.allocateFrom(JAVA_LONG, source.columns(), source.rows()),
-                        scratch.allocateFrom(JAVA_LONG, 2L * source.stride()),
-                        scratch.allocateFrom(JAVA_INT, BOX_COLUMNS, source.boxRows()),
-                        scratch.allocateFrom(JAVA_INT, 1, 1),
+                        scratch.allocateFrom(JAVA_LONG, source.sizes()),
+                        scratch.allocateFrom(JAVA_LONG, source.strides()),
+                        scratch.allocateFrom(JAVA_INT, source.box()),
+                        scratch.allocateFrom(JAVA_INT, source.steps()),
                         NO_INTERLEAVING,
                         SWIZZLE_128,
                         PROMOTION_256,

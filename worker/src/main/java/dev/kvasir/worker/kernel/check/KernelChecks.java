@@ -153,8 +153,8 @@ public final class KernelChecks {
     }
 
     private void groups() {
-        for (int rows : new int[] {1, 5, 64}) {
-            for (int[] outputs : new int[][] {{128, 64, 64}, {256, 256}, {13, 7}}) {
+        for (int rows : new int[] {1, 5, 17, 64, 100, 200}) {
+            for (int[] outputs : new int[][] {{128, 64, 64}, {256, 256}, {72, 72}, {13, 7}}) {
                 group(rows, outputs, 256);
             }
         }
@@ -191,6 +191,10 @@ public final class KernelChecks {
             pair.reference.gate(expected.parts().get(0), expected.parts().get(1), rows, Activation.SILU);
             pair.tested.gate(actual.parts().get(0), actual.parts().get(1), rows, Activation.SILU);
             pair.compare(new Both<>(expected.parts().get(0), actual.parts().get(0)), rows);
+            if (joined != null && actual.whole() != null) {
+                var gated = pair.tested.multiplyGated(actual, in.tested(), rows, joined, Activation.SILU);
+                pair.compare(new Both<>(expected.parts().get(0), gated), rows);
+            }
         }
     }
 

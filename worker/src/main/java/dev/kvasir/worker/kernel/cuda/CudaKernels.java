@@ -267,14 +267,19 @@ public final class CudaKernels implements Kernels {
     @Override
     public Matrix multiplyGated(MatrixGroup outs, Matrix in, int rows, Weight weight, Activation activation) {
         var whole = outs.whole();
-        if (rows == 0 || whole == null || deterministic || !SkinnyMultiply.takes(cuda(in), rows, cuda(weight))) {
+        if (rows == 0 || whole == null || deterministic) {
             return Kernels.super.multiplyGated(outs, in, rows, weight, activation);
         }
         KernelShapes.multiply(whole, in, rows, weight);
         gpu.enter();
         var out = cuda(whole).dense(weight.rows() / 2);
-        skinny.gated(out, cuda(in), rows, cuda(weight), activation);
-        return out;
+        if (SkinnyMultiply.takes(cuda(in), rows, cuda(weight))) {
+            skinny.gated(out, cuda(in), rows, cuda(weight), activation);
+            return out;
+        }
+        return products.gated(out, cuda(whole), cuda(in), rows, cuda(weight), activation)
+                ? out
+                : Kernels.super.multiplyGated(outs, in, rows, weight, activation);
     }
 
     @Override

@@ -50,6 +50,7 @@ final class KernelLibrary {
             "PeerSum");
 
     static final List<String> HEADERS = List.of(
+            "Activation.cuh",
             "Elements.cuh",
             "Logits.cuh",
             "Fp8.cuh",

@@ -66,18 +66,27 @@ final class ProductTimer {
                 .formatted(shapes, improved, own, bestMillis, heuristicMillis);
     }
 
+    /** Whether the first takes less time than the second; both read the operands' input, and any output may be undefined. */
+    boolean firstIsFaster(Operands operands, int rows, Runnable first, Runnable second) {
+        return millis(operands.in(), rows, first) < millis(operands.in(), rows, second);
+    }
+
     private float millis(Way way, CublasLt.Shape shape, Operands operands) {
         try {
-            run(way, shape, operands);
+            return millis(operands.in(), shape.rows(), () -> run(way, shape, operands));
         } catch (CudaFailure _) {
             return Float.POSITIVE_INFINITY; // The heuristic was wrong: this one cannot do it.
         }
+    }
+
+    private float millis(CudaMatrix in, int rows, Runnable product) {
+        product.run();
         float least = Float.POSITIVE_INFINITY;
         for (int i = 0; i < REPEATS; i++) {
             ways.cool();
             start.record(gpu.stream());
-            elements.scale(operands.in(), shape.rows(), 1, 0);
-            run(way, shape, operands);
+            elements.scale(in, rows, 1, 0);
+            product.run();
             end.record(gpu.stream());
             end.synchronize();
             least = Math.min(least, end.millisSince(start));

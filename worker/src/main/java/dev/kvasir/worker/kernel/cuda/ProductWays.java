@@ -2,6 +2,7 @@ package dev.kvasir.worker.kernel.cuda;
 
 import dev.kvasir.worker.device.CublasLt;
 import dev.kvasir.worker.device.Gpu;
+import dev.kvasir.worker.kernel.Activation;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -72,6 +73,19 @@ final class ProductWays {
 
     private boolean ownTakes(CublasLt.Shape shape, Operands operands) {
         return own != null && own.takes(shape, operands.out(), operands.in().address(), operands.weight());
+    }
+
+    /** Whether our own kernel can apply the activation to gates that it computes itself. */
+    boolean gates(CublasLt.Shape shape, Operands operands) {
+        return ownTakes(shape, operands);
+    }
+
+    /** out = activation(gate) * up by our own kernel; the shape is that of one of them. */
+    void gated(CublasLt.Shape shape, Operands operands, Activation activation) {
+        if (own == null) {
+            throw new IllegalStateException("no kernel of our own for " + shape);
+        }
+        own.gated(shape, operands.out(), operands.in().address(), operands.weight(), activation);
     }
 
     void run(Way way, CublasLt.Shape shape, long out, long in, long weight, long bias) {

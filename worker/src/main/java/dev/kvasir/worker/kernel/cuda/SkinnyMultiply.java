@@ -77,7 +77,7 @@ final class SkinnyMultiply {
     }
 
     /** As the kernel numbers them. */
-    private static int number(Activation activation) {
+    static int number(Activation activation) {
         return switch (activation) {
             case SILU -> 0;
             case GELU_TANH -> 1;

@@ -7,6 +7,7 @@ import dev.kvasir.worker.device.DeviceKernel;
 import dev.kvasir.worker.device.Gpu;
 import dev.kvasir.worker.device.Grid;
 import dev.kvasir.worker.device.TensorMap;
+import dev.kvasir.worker.kernel.Activation;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -71,23 +72,45 @@ final class WarpgroupMultiply {
 
     /** Issues a product; {@code bias} is 0 where the shape has none. */
     void run(CublasLt.Shape shape, long out, long in, long weight, long bias) {
+        var map = new TensorMap.Source(weight, shape.outputs(), shape.inputs(), shape.inputs(), TILE, false);
+        launch(shape, shape.outType() == CublasLt.Type.F32 ? "_f32" : "", TILE, out, in, map, bias, 0);
+    }
+
+    /**
+     * out = activation(gate) * up, where the first half of the weight's rows makes the gate and the second half up.
+     *
+     * @param shape with as many outputs as half of the weight's rows
+     */
+    void gated(CublasLt.Shape shape, long out, long in, long weight, Activation activation) {
+        var map = new TensorMap.Source(weight, 2 * shape.outputs(), shape.inputs(), shape.inputs(), TILE, true);
+        launch(shape, "_gated", TILE / 2, out, in, map, 0, SkinnyMultiply.number(activation));
+    }
+
+    private void launch(
+            CublasLt.Shape shape,
+            String suffix,
+            int columns,
+            long out,
+            long in,
+            TensorMap.Source weight,
+            long bias,
+            int activation) {
         int rowsMax = Math.ceilDiv(shape.rows(), ROWS_STEP) * ROWS_STEP;
         int stage = (TILE + rowsMax) * STEP * Short.BYTES;
         int shared = 1024 + (SHARED_MAX - 1024) / stage * stage;
-        var name = "warpgroup_multiply_%s_%d%s"
-                .formatted(
-                        KernelLibrary.suffix(shape.type()),
-                        rowsMax,
-                        shape.outType() == CublasLt.Type.F32 ? "_f32" : "");
+        var name = "warpgroup_multiply_%s_%d%s".formatted(KernelLibrary.suffix(shape.type()), rowsMax, suffix);
+        int tiles = Math.ceilDiv(shape.outputs(), columns);
+        int steps = Math.ceilDiv(shape.inputs(), STEP);
+        var input = new TensorMap.Source(in, shape.rows(), shape.inputs(), shape.inStride(), rowsMax, false);
         kernels.computeIfAbsent(
                         name, _ -> library.kernel("WarpgroupMultiply", name).withSharedBytes(shared))
                 .launchEarly(
                         gpu.stream(),
-                        Grid.of(blocks(shape, gpu.info().multiprocessors()), THREADS)
+                        Grid.of(blocks(tiles, steps, gpu.info().multiprocessors()), THREADS)
                                 .withShared(shared),
                         Arguments.of(
-                                        map(weight, shape.outputs(), shape.inputs(), shape.inputs(), TILE),
-                                        map(in, shape.rows(), shape.inputs(), shape.inStride(), rowsMax))
+                                        maps.computeIfAbsent(weight, encoder::encode),
+                                        maps.computeIfAbsent(input, encoder::encode))
                                 .pointer(out)
                                 .pointer(bias)
                                 .pointer(partials)
@@ -96,17 +119,12 @@ final class WarpgroupMultiply {
                                 .int32(shape.rows())
                                 .int32(shape.outputs())
                                 .int32(shape.inputs())
-                                .int32(shape.accumulate() ? 1 : 0));
-    }
-
-    private TensorMap map(long address, int rows, int columns, int stride, int boxRows) {
-        return maps.computeIfAbsent(new TensorMap.Source(address, rows, columns, stride, boxRows), encoder::encode);
+                                .int32(shape.accumulate() ? 1 : 0)
+                                .int32(activation));
     }
 
     /** As many as multiprocessors, or somewhat fewer where whole tiles or equal parts of tiles then go to each. */
-    static int blocks(CublasLt.Shape shape, int multiprocessors) {
-        int tiles = Math.ceilDiv(shape.outputs(), TILE);
-        int steps = Math.ceilDiv(shape.inputs(), STEP);
+    static int blocks(int tiles, int steps, int multiprocessors) {
         if ((long) tiles * steps <= multiprocessors) {
             return tiles * steps;
         }

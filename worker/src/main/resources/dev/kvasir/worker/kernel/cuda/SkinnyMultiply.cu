@@ -7,7 +7,7 @@
 //   bias            [n] or null; [2 * n] for _gated
 //   outStride, inStride, rows, n, k     int; inStride and k multiples of 8
 //   accumulate      int: whether the product is added to what `out` holds
-//   activation      int, of _gated: 0 SiLU, 1 GELU by tanh, 2 GELU, 3 ReLU
+//   activation      int, of _gated: Activation.cuh
 //
 // A block computes 16 columns of out (of gate and of up) for all rows. Its warps take stretches of k in turn; lane l reads
 // 16 bytes of weight rows l / 4 and l / 4 + 8 straight into the registers of a 16 x 16 by 16 x 8 product, in which the
@@ -17,6 +17,7 @@
 // The first weights are asked for before the predecessor of the stream has ended (they are nobody's output).
 //
 //   grid: ceil(n / 16)   block: 256 threads   no dynamic shared memory
+#include "Activation.cuh"
 #include "Primitives.cuh"
 
 namespace {
@@ -33,15 +34,6 @@ INLINE uint4 load(const u16* from) {
     uint4 r;
     asm volatile("ld.global.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(from));
     return r;
-}
-
-INLINE float activate(float x, int activation) {
-    switch (activation) {
-        case 0: return x / (1.0f + __expf(-x));
-        case 2: return 0.5f * x * (1.0f + erff(x * 0.7071067811865476f));
-        case 1: return 0.5f * x * (1.0f + tanhFast(0.7978845608028654f * (x + 0.044715f * x * x * x)));
-        default: return fmaxf(x, 0.0f);
-    }
 }
 
 template <class T>

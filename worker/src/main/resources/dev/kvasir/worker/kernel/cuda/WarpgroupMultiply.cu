@@ -1,15 +1,17 @@
 // Matrix products of some rows (17 to 256), bound by reading the weight once: out[rows, n] = in[rows, k] . weight[n, k]^T,
 // with Hopper's warpgroup products and tensor copies. For targets but sm_90a this file has no kernels.
 //
-//   warpgroup_multiply_TYPE_ROWS[_f32]: at most ROWS rows (64, 128, 192 or 256). Arguments in order:
-//   weightMap       tensor map of weight[n, k]: boxes of 128 rows of 64 elements in the 128-byte swizzle
+//   warpgroup_multiply_TYPE_ROWS[_f32 | _gated]: at most ROWS rows (64, 128, 192 or 256). Arguments in order:
+//   weightMap       tensor map of weight[n, k]: boxes of 128 rows of 64 elements in the 128-byte swizzle; _gated has 2 * n
+//                   rows, gates first, out = activation(gate) * up, and boxes of eight gates, their eight ups, and so on
 //   inMap           tensor map of in[rows, k]: boxes of ROWS rows, likewise
 //   out             [rows, outStride], TYPE (begins at 16 bytes; n and outStride are multiples of 8) or float (_f32)
-//   bias            [n] or null
+//   bias            [n] or null; null for _gated
 //   partials        float[blocks, ROWS * 128]
 //   arrivals        int[blocks, 2]: zeros, which they are again afterwards
 //   outStride, rows, n, k   int
-//   accumulate      int: whether the product is added to what `out` holds
+//   accumulate      int: whether the product is added to what `out` holds; 0 for _gated
+//   activation      int, of _gated: Activation.cuh
 //
 // The weight's rows are the rows of the tensor cores' products, the input's rows their columns. Tiles of 128 weight rows times
 // all of k make one long line of steps of 64, which is cut into as many equal pieces as there are blocks ("stream-K",
@@ -22,6 +24,7 @@
 //   grid: at most as many blocks as multiprocessors, and as steps of all tiles   block: 384 threads, the last 128 fetch
 //   shared memory: 1024 + STAGES * (128 + ROWS) * 128 bytes, as many STAGES as 227 KiB less 6 hold
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#include "Activation.cuh"
 #include "Warpgroup.cuh"
 
 namespace {
@@ -40,7 +43,7 @@ struct Request {
     const u16* bias;
     float* partials;
     int* arrivals;
-    int outStride, rows, n, k, accumulate;
+    int outStride, rows, n, k, accumulate, activation;
 };
 
 template <int ROWS>
@@ -52,14 +55,18 @@ struct Shape {
     static constexpr int SUMS = ROWS / 2;
 };
 
+// Columns of out that a tile makes.
+template <bool GATED>
+constexpr int COLUMNS = GATED ? TILE / 2 : TILE;
+
 // The line of steps and its pieces: a block has steps [begin(block), begin(block + 1)).
 struct Line {
     int stepsPerTile;
     u64 steps;
 
-    INLINE explicit Line(const Request& r) {
+    INLINE Line(const Request& r, int columns) {
         stepsPerTile = (r.k + STEP - 1) / STEP;
-        steps = (u64)((r.n + TILE - 1) / TILE) * stepsPerTile;
+        steps = (u64)((r.n + columns - 1) / columns) * stepsPerTile;
     }
     INLINE int begin(int block) const { return (int)(steps * block / gridDim.x); }
 };
@@ -72,6 +79,13 @@ INLINE void copyBox(u32 to, const TensorMap& map, int column, int row, u32 barri
         "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint"
         " [%0], [%1, {%2, %3}], [%4], %5;"
         ::"r"(to), "l"(&map), "r"(column), "r"(row), "r"(barrier), "l"(policy) : "memory");
+}
+// A box of eight rows, eight of the other half, the next eight, and so on.
+INLINE void copyGatedBox(u32 to, const TensorMap& map, int column, int rowOfEight, u32 barrier, u64 policy) {
+    asm volatile(
+        "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint"
+        " [%0], [%1, {%2, 0, 0, %3}], [%4], %5;"
+        ::"r"(to), "l"(&map), "r"(column), "r"(rowOfEight), "r"(barrier), "l"(policy) : "memory");
 }
 // Of the second-level cache: weights pass once, the input is read by every block.
 INLINE u64 passing() {
@@ -91,16 +105,18 @@ INLINE void storeMatricesTransposed(u32 address, const u32 (&r)[4]) {
 INLINE void syncWarpgroup() { asm volatile("bar.sync %0, 128;" ::"r"((threadIdx.x >> 7) + 1) : "memory"); }
 
 // One thread fetches for all others, as many steps ahead as there are stages.
-template <int ROWS>
+template <int ROWS, bool GATED>
 INLINE void fetch(const Request& r, const TensorMap& weightMap, const TensorMap& inMap, u32 stages, u32 full, u32 empty) {
     using S = Shape<ROWS>;
     const u64 once = passing(), often = staying();
-    const Line line(r);
+    const Line line(r, COLUMNS<GATED>);
     const int begin = line.begin(blockIdx.x), end = line.begin(blockIdx.x + 1), ahead = min(end, begin + S::STAGES);
     auto fetchWeight = [&](int at, int stage) {
         const int tile = at / line.stepsPerTile, step = at - tile * line.stepsPerTile;
         expectBytes(full + stage * 8, S::STAGE);
-        copyBox(stages + stage * S::STAGE, weightMap, step * STEP, tile * TILE, full + stage * 8, once);
+        const u32 to = stages + stage * S::STAGE;
+        if (GATED) copyGatedBox(to, weightMap, step * STEP, tile * (TILE / 16), full + stage * 8, once);
+        else copyBox(to, weightMap, step * STEP, tile * TILE, full + stage * 8, once);
     };
     auto fetchInput = [&](int at, int stage) {
         const int step = at % line.stepsPerTile;
@@ -227,6 +243,31 @@ INLINE void store(const Request& r, u16* out, float (&sum)[ROWS / 2], int tile, 
     }
 }
 
+// Of eight gates and their ups a warp makes 8 columns of out, 32 rows at a time.
+template <class T, int ROWS>
+INLINE void storeGated(const Request& r, u16* out, const float (&sum)[ROWS / 2], int tile, u32 passage) {
+    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+    const int column = tile * COLUMNS<true> + warp * 8;
+    const u32 address = passage + warp * 512 + lane * 16;
+    #pragma unroll
+    for (int b = 0; b < ROWS / 32; b++) {
+        u32 pairs[4];
+        #pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const float* x = sum + (b * 4 + i) * 4;
+            pairs[i] = T::pack(activate(x[0], r.activation) * x[2], activate(x[1], r.activation) * x[3]);
+        }
+        storeMatricesTransposed(address, pairs);
+        __syncwarp();
+        uint4 y;
+        asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
+                     : "=r"(y.x), "=r"(y.y), "=r"(y.z), "=r"(y.w) : "r"(address) : "memory");
+        __syncwarp();
+        const int row = b * 32 + lane;
+        if (row < r.rows && column < r.n) *(uint4*)(out + (long long)row * r.outStride + column) = y;
+    }
+}
+
 template <class T, int ROWS>
 INLINE void store(const Request& r, float* out, float (&sum)[ROWS / 2], int tile, u32) {
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
@@ -245,11 +286,11 @@ INLINE void store(const Request& r, float* out, float (&sum)[ROWS / 2], int tile
     }
 }
 
-template <class T, class Out, int ROWS>
+template <class T, class Out, int ROWS, bool GATED>
 INLINE void compute(const Request& r, u32 stages, u32 full, u32 empty, u32 passage) {
     using S = Shape<ROWS>;
     const int warpgroup = __shfl_sync(~0u, threadIdx.x >> 7, 0);  // known to be uniform
-    const Line line(r);
+    const Line line(r, COLUMNS<GATED>);
     const int end = line.begin(blockIdx.x + 1);
     Ring<S::STAGES> turn;
     float sum[S::SUMS];
@@ -284,11 +325,12 @@ INLINE void compute(const Request& r, u32 stages, u32 full, u32 empty, u32 passa
         int others = 0;
         while (line.begin(blockIdx.x + 1 + others) < (tile + 1) * line.stepsPerTile) others++;
         if (others > 0) addOthers<ROWS>(r, sum, others);
-        store<T, ROWS>(r, (Out*)r.out, sum, tile, passage);
+        if constexpr (GATED) storeGated<T, ROWS>(r, (Out*)r.out, sum, tile, passage);
+        else store<T, ROWS>(r, (Out*)r.out, sum, tile, passage);
     }
 }
 
-template <class T, class Out, int ROWS>
+template <class T, class Out, int ROWS, bool GATED>
 INLINE void multiplyAll(const Request& r, const TensorMap& weightMap, const TensorMap& inMap) {
     using S = Shape<ROWS>;
     extern __shared__ unsigned char shared[];
@@ -307,32 +349,33 @@ INLINE void multiplyAll(const Request& r, const TensorMap& weightMap, const Tens
     allowSuccessor();
     if (__shfl_sync(~0u, threadIdx.x >> 7, 0) == WARPGROUPS) {
         shrinkRegisters<40>();
-        if (threadIdx.x == WARPGROUPS * 128) fetch<ROWS>(r, weightMap, inMap, stages, full, empty);
+        if (threadIdx.x == WARPGROUPS * 128) fetch<ROWS, GATED>(r, weightMap, inMap, stages, full, empty);
     } else {
         growRegisters<232>();
         awaitPredecessor();
-        compute<T, Out, ROWS>(r, stages, full, empty, sharedAddress(passageMemory));
+        compute<T, Out, ROWS, GATED>(r, stages, full, empty, sharedAddress(passageMemory));
     }
 }
 }  // namespace
 
-#define WARPGROUP_MULTIPLY(NAME, TYPE, OUT, ROWS)                                                                        \
+#define WARPGROUP_MULTIPLY(NAME, TYPE, OUT, ROWS, GATED)                                                                 \
     extern "C" __global__ void __launch_bounds__(THREADS, 1) NAME(                                                       \
             const __grid_constant__ TensorMap weightMap, const __grid_constant__ TensorMap inMap, OUT* out,              \
-            const u16* bias, float* partials, int* arrivals, int outStride, int rows, int n, int k, int accumulate) {    \
-        const Request r{out, bias, partials, arrivals, outStride, rows, n, k, accumulate};                               \
-        multiplyAll<TYPE, OUT, ROWS>(r, weightMap, inMap);                                                               \
+            const u16* bias, float* partials, int* arrivals, int outStride, int rows, int n, int k, int accumulate,      \
+            int activation) {                                                                                            \
+        const Request r{out, bias, partials, arrivals, outStride, rows, n, k, accumulate, activation};                   \
+        multiplyAll<TYPE, OUT, ROWS, GATED>(r, weightMap, inMap);                                                        \
     }
-#define WARPGROUP_MULTIPLY_ROWS(PREFIX, TYPE, ROWS)           \
-    WARPGROUP_MULTIPLY(PREFIX##_##ROWS, TYPE, u16, ROWS)      \
-    WARPGROUP_MULTIPLY(PREFIX##_##ROWS##_f32, TYPE, float, ROWS)
+#define WARPGROUP_MULTIPLY_ROWS(PREFIX, TYPE, ROWS)                      \
+    WARPGROUP_MULTIPLY(PREFIX##_##ROWS, TYPE, u16, ROWS, false)          \
+    WARPGROUP_MULTIPLY(PREFIX##_##ROWS##_f32, TYPE, float, ROWS, false)  \
+    WARPGROUP_MULTIPLY(PREFIX##_##ROWS##_gated, TYPE, u16, ROWS, true)
+#define WARPGROUP_MULTIPLIES(PREFIX, TYPE)       \
+    WARPGROUP_MULTIPLY_ROWS(PREFIX, TYPE, 64)    \
+    WARPGROUP_MULTIPLY_ROWS(PREFIX, TYPE, 128)   \
+    WARPGROUP_MULTIPLY_ROWS(PREFIX, TYPE, 192)   \
+    WARPGROUP_MULTIPLY_ROWS(PREFIX, TYPE, 256)
 
-WARPGROUP_MULTIPLY_ROWS(warpgroup_multiply_bf16, Bf16, 64)
-WARPGROUP_MULTIPLY_ROWS(warpgroup_multiply_bf16, Bf16, 128)
-WARPGROUP_MULTIPLY_ROWS(warpgroup_multiply_bf16, Bf16, 192)
-WARPGROUP_MULTIPLY_ROWS(warpgroup_multiply_bf16, Bf16, 256)
-WARPGROUP_MULTIPLY_ROWS(warpgroup_multiply_f16, F16, 64)
-WARPGROUP_MULTIPLY_ROWS(warpgroup_multiply_f16, F16, 128)
-WARPGROUP_MULTIPLY_ROWS(warpgroup_multiply_f16, F16, 192)
-WARPGROUP_MULTIPLY_ROWS(warpgroup_multiply_f16, F16, 256)
+WARPGROUP_MULTIPLIES(warpgroup_multiply_bf16, Bf16)
+WARPGROUP_MULTIPLIES(warpgroup_multiply_f16, F16)
 #endif
