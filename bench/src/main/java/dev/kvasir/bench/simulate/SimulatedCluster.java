@@ -9,7 +9,6 @@ import dev.kvasir.kvstore.index.EventBatch;
 import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.SnapshotPart;
 import dev.kvasir.kvstore.index.Tier;
-import dev.kvasir.protocol.PullPrice;
 import dev.kvasir.router.placement.ClusterState;
 import dev.kvasir.router.placement.LoadLedger.Capacity;
 import dev.kvasir.router.placement.LoadLedger.Reported;
@@ -178,8 +177,7 @@ final class SimulatedCluster {
             schedule(worker.begin(now));
             if (now - reportedAt >= REPORT_SECONDS || worker.requests() == 0) {
                 reportedAt = now;
-                var report = new Reported(
-                        ++epoch, worker.queuedTokens(), worker.requests(), Integer.MAX_VALUE, false, PullPrice.NONE);
+                var report = new Reported(++epoch, worker.queuedTokens(), worker.requests(), Integer.MAX_VALUE, false);
                 state.ledger().reported(id, report);
             }
         }

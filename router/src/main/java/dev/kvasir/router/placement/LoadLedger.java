@@ -24,7 +24,12 @@ public final class LoadLedger {
      *
      * @param pull what it costs there to pull KV instead of computing it
      */
-    public record Reported(long epoch, long tokens, int requests, int freeBlocks, boolean draining, PullPrice pull) {}
+    public record Reported(long epoch, long tokens, int requests, int freeBlocks, boolean draining, PullPrice pull) {
+        /** Of a worker that does not pull. */
+        public Reported(long epoch, long tokens, int requests, int freeBlocks, boolean draining) {
+            this(epoch, tokens, requests, freeBlocks, draining, PullPrice.NONE);
+        }
+    }
 
     /** What does not change in a worker's life. */
     public record Capacity(String model, int maxModelLength, int blockSize, int totalBlocks) {}
