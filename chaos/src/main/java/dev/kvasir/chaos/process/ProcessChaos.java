@@ -142,11 +142,14 @@ public final class ProcessChaos {
     }
 
     private static void stopAll(Members members, Timeline timeline) throws InterruptedException {
-        // Routers last: they answer for all.
+        // Workers first and at once: the others answer for them, and take their blocks.
+        members.with("worker").forEach(Member::terminate);
         var inOrder = new ArrayList<>(members.all());
         Collections.reverse(inOrder);
         for (var member : inOrder) {
-            member.terminate();
+            if (!member.is("worker")) {
+                member.terminate();
+            }
             int status = member.awaitEnd();
             if (status != 0) {
                 timeline.violation("P6: %s ended with status %d on SIGTERM".formatted(member.name(), status));

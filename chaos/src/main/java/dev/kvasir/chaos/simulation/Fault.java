@@ -261,6 +261,30 @@ sealed interface Fault {
         }
     }
 
+    /** The disk of a kvstore is slow, full or broken for a while. */
+    record Disk(String member, SimulatedDisk.Trouble trouble, long atNanos, long troubleNanos) implements Fault {
+        @Override
+        public Set<String> members() {
+            return Set.of();
+        }
+
+        @Override
+        public long endNanos() {
+            return atNanos + troubleNanos;
+        }
+
+        @Override
+        public void plan(World world) {
+            world.at(atNanos, () -> change(world, trouble));
+            world.at(endNanos(), () -> change(world, SimulatedDisk.Trouble.NONE));
+        }
+
+        private void change(World world, SimulatedDisk.Trouble to) {
+            world.trace().note(member, () -> "trouble with its disk: " + to);
+            world.disk(member).be(to);
+        }
+    }
+
     /** The time of day jumps; the monotonic clock does not. */
     record ClockJump(String member, long atNanos, long millis) implements Fault {
         @Override

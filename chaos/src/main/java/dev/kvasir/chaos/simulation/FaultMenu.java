@@ -24,7 +24,8 @@ final class FaultMenu {
         boolean dying = random.nextInt(16) == 0;
         int promptMax = random.nextInt(8, 40);
         int outputMax = random.nextInt(dying ? 16 : 6, 24);
-        var geometry = Geometry.random(random, promptMax + outputMax);
+        var ofDisks = Randoms.of(seed, "disks");
+        var geometry = Geometry.random(random, ofDisks, promptMax + outputMax);
         var workload = new Workload(
                 random.nextInt(8, 25),
                 random.nextLong(Timeline.SECOND / 2, dying ? 2 * Timeline.SECOND : WINDOW),
@@ -32,7 +33,10 @@ final class FaultMenu {
                 outputMax,
                 random.nextInt(4) != 0);
         var menu = new FaultMenu(random, geometry);
-        var faults = dying ? menu.routerDiesDuringDrain(workload.spreadNanos()) : menu.some();
+        var faults = new ArrayList<>(dying ? menu.routerDiesDuringDrain(workload.spreadNanos()) : menu.some());
+        if (geometry.storeDiskBlocks() > 0 && geometry.storeBlocks() > 0 && ofDisks.nextBoolean()) {
+            faults.add(disk(geometry, ofDisks));
+        }
         var policies = Policy.values();
         var policy = random.nextBoolean() ? Policy.COST : policies[random.nextInt(policies.length)];
         return new Scenario("seed " + seed, geometry, policy, workload, faults);
@@ -44,6 +48,15 @@ final class FaultMenu {
             faults.add(draw());
         }
         return faults;
+    }
+
+    private static Fault disk(Geometry geometry, RandomGenerator random) {
+        var troubles = SimulatedDisk.Trouble.values();
+        return new Fault.Disk(
+                World.kvstore(random.nextInt(geometry.kvstores())),
+                troubles[random.nextInt(1, troubles.length)],
+                random.nextLong(WINDOW),
+                random.nextLong(Timeline.SECOND / 10, WINDOW));
     }
 
     /** Two things that each are harmless; by chance they would seldom meet. */

@@ -12,6 +12,7 @@ import java.util.random.RandomGenerator;
  * @param replicaBlocks blocks of each shard that a router may know
  * @param hostBlocks copies in a worker's host memory; 0 for none, and no exchange with others
  * @param storeBlocks in a kvstore's memory; 0 for none
+ * @param storeDiskBlocks on a kvstore's disk; 0 for none
  * @param offersAll whether kvstores are offered every block, and not those alone that are copied
  * @param stepNanos time of an engine step, without its tokens
  * @param tokenNanos and for each token in it
@@ -25,6 +26,7 @@ record Geometry(
         int replicaBlocks,
         int hostBlocks,
         int storeBlocks,
+        int storeDiskBlocks,
         boolean offersAll,
         int blockSize,
         int blocks,
@@ -44,10 +46,16 @@ record Geometry(
 
     /** Host memory for so many blocks. */
     MemoryTier tier(int blocks) {
-        return new MemoryTier(format(), (long) blocks * Math.ceilDiv(blockSize * Long.BYTES, ALIGNED) * ALIGNED);
+        return new MemoryTier(format(), tierBytes(blocks));
     }
 
-    static Geometry random(RandomGenerator random, int lengthMax) {
+    /** What so many blocks need of it. */
+    long tierBytes(int blocks) {
+        return (long) blocks * Math.ceilDiv(blockSize * Long.BYTES, ALIGNED) * ALIGNED;
+    }
+
+    /** @param ofDisks draws what disks have */
+    static Geometry random(RandomGenerator random, RandomGenerator ofDisks, int lengthMax) {
         int blockSize = random.nextInt(2, 9);
         int sequencesMax = random.nextInt(3, 9);
         int kvstores = random.nextInt(1, 4);
@@ -61,6 +69,7 @@ record Geometry(
                 cramped ? random.nextInt(8, 60) : 4096,
                 random.nextInt(4) == 0 ? 0 : random.nextInt(4, 60),
                 random.nextInt(4) == 0 ? 0 : random.nextInt(4, 80),
+                ofDisks.nextInt(3) == 0 ? 0 : ofDisks.nextInt(4, 40),
                 random.nextBoolean(),
                 blockSize,
                 Math.ceilDiv(lengthMax, blockSize) * random.nextInt(1, 4) + random.nextInt(1, 8),

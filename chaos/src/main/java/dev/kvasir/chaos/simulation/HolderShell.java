@@ -59,7 +59,8 @@ final class HolderShell {
         }
     }
 
-    private void drain() {
+    /** Takes what the feed has. */
+    void drain() {
         awake = false;
         BlockFeed.Batch batch;
         while ((batch = owner.poll()) != null) {

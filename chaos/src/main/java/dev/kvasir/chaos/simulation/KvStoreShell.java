@@ -2,12 +2,12 @@ package dev.kvasir.chaos.simulation;
 
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.shard.BlockFeed;
-import dev.kvasir.kvstore.shard.BlockNews;
 import dev.kvasir.kvstore.shard.IndexShard;
+import dev.kvasir.kvstore.store.Pool;
+import dev.kvasir.kvstore.tier.DiskTier;
 import dev.kvasir.kvstore.tier.MemoryTier;
 import dev.kvasir.kvstore.tier.StoredBlock;
 import dev.kvasir.kvstore.transfer.TransferClient;
-import dev.kvasir.protocol.PrefixCacheProtocol;
 import dev.kvasir.protocol.PrefixCacheProtocol.Command;
 import dev.kvasir.protocol.PrefixCacheProtocol.Contents;
 import dev.kvasir.protocol.PrefixCacheProtocol.Follow;
@@ -16,23 +16,24 @@ import dev.kvasir.protocol.PrefixCacheProtocol.HolderReply;
 import dev.kvasir.protocol.PrefixCacheProtocol.Leave;
 import dev.kvasir.protocol.PrefixCacheProtocol.Publish;
 import dev.kvasir.protocol.PrefixCacheProtocol.Renew;
+import dev.kvasir.protocol.PrefixCacheProtocol.Tier;
 import dev.kvasir.protocol.PrefixCacheProtocol.Update;
-import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.random.RandomGenerator;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A kvstore: an {@link IndexShard} for each shard that it is the home of, told what their actors are told; and memory for
- * blocks, which it pulls from workers that offer them.
+ * A kvstore: an {@link IndexShard} for each shard that it is the home of, told what their actors are told; and memory and
+ * disk for blocks, {@link Pool}, which it pulls from workers that offer them.
  */
 class KvStoreShell implements Life.Program, TransferHost {
     /** A shard, and its followers whose end is watched. */
@@ -59,14 +60,20 @@ class KvStoreShell implements Life.Program, TransferHost {
     private static final Duration OFFER_TIMEOUT = Duration.ofSeconds(5);
     static final long TICK = Timeline.SECOND / 2;
 
+    /** As often as the actor does. */
+    private static final long POLL = Timeline.SECOND / 10;
+
+    private static final long DISK_SLOT = 4096;
+    private static final long DISK_SLOW = Timeline.SECOND / 2;
+    private static final long DISK_RETRY = 2 * Timeline.SECOND;
+
     private final World world;
     private final Life self;
     private final RandomGenerator random;
     private final Map<String, Hosted> shards = new LinkedHashMap<>();
-    private final @Nullable MemoryTier tier;
+    private final @Nullable Pool pool;
     private final TransferClient client;
     private final HolderShell publisher;
-    private List<BlockNews> news = new ArrayList<>();
 
     KvStoreShell(World world, Life self, RandomGenerator random) {
         this.world = world;
@@ -74,12 +81,31 @@ class KvStoreShell implements Life.Program, TransferHost {
         this.random = random;
         this.client = world.wires().client(self);
         int blocks = world.geometry().storeBlocks();
-        this.tier = blocks == 0 ? null : world.geometry().tier(blocks);
+        this.pool = blocks == 0
+                ? null
+                : new Pool(world.geometry().format(), world.geometry().tierBytes(blocks), this::makeDisk, self::nanos);
         var holder = Holder.ofStore(self.name(), self.incarnation(), self.wallMillis(), self.name());
         this.publisher = new HolderShell(world, self, holder, new Blocks());
-        if (tier != null) {
-            tier.listen(new News());
+    }
+
+    private Optional<DiskTier> makeDisk(DiskTier.Listener listener) {
+        int blocks = world.geometry().storeDiskBlocks();
+        if (blocks == 0) {
+            return Optional.empty();
         }
+        var disk = world.disk(self.name());
+        return Optional.of(new DiskTier(
+                world.geometry().format(),
+                Path.of(self.name()),
+                disk,
+                new DiskTier.Limits((blocks + 1L) * DISK_SLOT, DISK_SLOW, DISK_RETRY),
+                () -> self.nanos() + disk.spentNanos(),
+                heard(listener)));
+    }
+
+    /** Who is told what is on disk. */
+    DiskTier.Listener heard(DiskTier.Listener listener) {
+        return listener;
     }
 
     IndexShard.Limits limits() {
@@ -88,10 +114,20 @@ class KvStoreShell implements Life.Program, TransferHost {
 
     @Override
     public void start() {
-        if (tier != null) {
+        var blocks = pool;
+        if (blocks != null) {
             publisher.start();
+            blocks.openDisk();
+            self.every(POLL, () -> poll(blocks.disk()));
         }
         self.every(TICK, () -> shards.values().forEach(this::tick));
+    }
+
+    private void poll(@Nullable DiskTier disk) {
+        if (disk != null) {
+            disk.step();
+        }
+        publisher.drain();
     }
 
     private void tick(Hosted hosted) {
@@ -115,7 +151,7 @@ class KvStoreShell implements Life.Program, TransferHost {
             }
             case Message.Offer offer -> take(offer);
             case Message.Drain _ -> {
-                if (tier != null) {
+                if (pool != null) {
                     publisher.leave();
                 }
                 world.cluster().leave(self);
@@ -127,6 +163,7 @@ class KvStoreShell implements Life.Program, TransferHost {
 
     /** As the transfer service does it. */
     private void take(Message.Offer offer) {
+        var tier = tier();
         var lacking = tier == null
                 ? List.<BlockHash>of()
                 : offer.hashes().stream().filter(hash -> !tier.touch(hash)).toList();
@@ -149,69 +186,57 @@ class KvStoreShell implements Life.Program, TransferHost {
 
     @Override
     public @Nullable MemoryTier tier() {
-        return tier;
+        return pool == null ? null : pool.memory();
     }
 
     @Override
     public void bring(List<BlockHash> hashes, Runnable then) {
+        if (pool != null) {
+            pool.bring(hashes);
+        }
         then.run();
     }
 
     @Override
     public void end() {
-        if (tier != null) {
-            tier.close();
+        if (pool != null) {
+            pool.close();
         }
     }
 
-    /** All blocks in its memory, by the first block of their chain. */
+    long diskSwitchedOff() {
+        var disk = pool == null ? null : pool.disk();
+        return disk == null ? 0 : disk.switchedOff();
+    }
+
+    /** All blocks in its memory and on its disk, by the first block of their chain. */
     Map<BlockHash, Map<BlockHash, Integer>> heldByFirst() {
         var held = new HashMap<BlockHash, Map<BlockHash, Integer>>();
-        if (tier != null) {
-            tier.forEach(copy -> held.computeIfAbsent(copy.first(), _ -> new HashMap<>())
-                    .put(copy.hash(), PrefixCacheProtocol.Tier.HOST.bit()));
+        if (pool != null) {
+            pool.memory().forEach(copy -> hold(held, copy, Tier.HOST));
+            var disk = pool.disk();
+            if (disk != null) {
+                disk.blocks().forEach(copy -> hold(held, copy, Tier.DISK));
+            }
         }
         return held;
+    }
+
+    private static void hold(Map<BlockHash, Map<BlockHash, Integer>> held, StoredBlock copy, Tier tier) {
+        held.computeIfAbsent(copy.first(), _ -> new HashMap<>())
+                .merge(copy.hash(), tier.bit(), (one, other) -> one | other);
     }
 
     /** Null where it has no memory for blocks. */
     @Nullable
     HolderShell publisher() {
-        return tier == null ? null : publisher;
-    }
-
-    /** Of its memory. */
-    private final class News implements MemoryTier.Listener {
-        @Override
-        public void stored(StoredBlock block) {
-            tell(true, block);
-        }
-
-        @Override
-        public void evicted(StoredBlock block, MemorySegment bytes) {
-            tell(false, block);
-        }
-
-        @Override
-        public void damaged(StoredBlock block) {
-            tell(false, block);
-        }
-
-        private void tell(boolean stored, StoredBlock block) {
-            news.add(new BlockNews(stored, PrefixCacheProtocol.Tier.HOST, block.first(), block.parent(), block.hash()));
-            publisher.wake();
-        }
+        return pool == null ? null : publisher;
     }
 
     private final class Blocks implements HolderShell.Owner {
         @Override
         public BlockFeed.@Nullable Batch poll() {
-            if (news.isEmpty()) {
-                return null;
-            }
-            var batch = new BlockFeed.Batch(news, false);
-            news = new ArrayList<>();
-            return batch;
+            return pool == null ? null : pool.poll();
         }
 
         @Override

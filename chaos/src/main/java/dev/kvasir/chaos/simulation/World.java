@@ -10,7 +10,10 @@ import dev.kvasir.router.Session;
 import dev.kvasir.worker.StreamSettings;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /** One run of a scenario: everything that is in it, and the promises that are checked meanwhile. */
@@ -47,6 +50,7 @@ final class World {
     private final Wires wires;
     private final List<String> shardNames;
     private final Cluster cluster;
+    private final Map<String, SimulatedDisk> disks = new LinkedHashMap<>();
     private final ClientShell client;
     private final Stats stats = new Stats();
     private final List<Invariant> invariants;
@@ -66,6 +70,8 @@ final class World {
         long pullsFailed;
         long resumed;
         long virtualNanos;
+        long disksOff;
+        long diskReads;
 
         void add(Stats other) {
             events += other.events;
@@ -79,11 +85,13 @@ final class World {
             pullsFailed += other.pullsFailed;
             resumed += other.resumed;
             virtualNanos += other.virtualNanos;
+            disksOff += other.disksOff;
+            diskReads += other.diskReads;
         }
 
         @Override
         public String toString() {
-            return "%,d events, %,d s of virtual time, %,d requests: %,d complete, %,d failed; %,d tokens from caches, %,d preemptions, %,d times moved, %,d resumed; %,d blocks pulled, %,d pulls failed"
+            return "%,d events, %,d s of virtual time, %,d requests: %,d complete, %,d failed; %,d tokens from caches, %,d preemptions, %,d times moved, %,d resumed; %,d blocks pulled, %,d pulls failed, %,d read from disks, %,d disks switched off"
                     .formatted(
                             events,
                             virtualNanos / Timeline.SECOND,
@@ -95,7 +103,9 @@ final class World {
                             moved,
                             resumed,
                             pulledBlocks,
-                            pullsFailed);
+                            pullsFailed,
+                            diskReads,
+                            disksOff);
         }
     }
 
@@ -134,6 +144,7 @@ final class World {
             cluster.install(router(i), life -> programs.router(this, life, seed));
         }
         for (int i = 0; i < geometry.kvstores(); i++) {
+            disks.put(kvstore(i), new SimulatedDisk(Randoms.of(seed, "disk of " + kvstore(i))));
             cluster.install(kvstore(i), life -> programs.kvstore(this, life, seed));
         }
         for (int i = 0; i < geometry.workers(); i++) {
@@ -203,6 +214,11 @@ final class World {
             stats.pulledBlocks += pulls == null ? 0 : pulls.blocks();
             stats.pullsFailed += pulls == null ? 0 : pulls.failed();
         }
+        for (var store : programs(KvStoreShell.class)) {
+            stats.disksOff += store.diskSwitchedOff();
+        }
+        stats.diskReads =
+                disks.values().stream().mapToLong(SimulatedDisk::reads).sum();
         invariants.forEach(invariant -> invariant.atRest(this));
     }
 
@@ -298,6 +314,11 @@ final class World {
     /** What lies outside Java's memory is given back. */
     void close() {
         cluster.everyLife().forEach(life -> life.program().end());
+    }
+
+    /** Of a kvstore. */
+    SimulatedDisk disk(String store) {
+        return Objects.requireNonNull(disks.get(store), store);
     }
 
     Wires wires() {

@@ -3,6 +3,8 @@ package dev.kvasir.chaos.simulation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kvasir.kvstore.shard.IndexShard;
+import dev.kvasir.kvstore.tier.DiskTier;
+import dev.kvasir.kvstore.tier.StoredBlock;
 import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.GenerationRequest;
 import dev.kvasir.protocol.PrefixCacheProtocol.Change;
@@ -88,63 +90,119 @@ class PlantedBugsSimulation {
     /** As if members had names, but no lives. */
     @Test
     void anIndexThatStillCreditsARestartedWorkersBlocksIsFound() {
-        var failure = found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, "kvstore")) {
-            private final Map<String, Holder> first = new HashMap<>();
+        var failure =
+                found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, life.toString())) {
+                    private final Map<String, Holder> first = new HashMap<>();
 
-            @Override
-            void handle(Hosted hosted, Command command, long now) {
-                super.handle(
-                        hosted,
-                        switch (command) {
-                            case Publish(var holder, long sequence, var changes, var replyTo) ->
-                                new Publish(first(holder), sequence, changes, replyTo);
-                            case Renew(var holder, long sequence, var replyTo) ->
-                                new Renew(first(holder), sequence, replyTo);
-                            default -> command;
-                        },
-                        now);
-            }
+                    @Override
+                    void handle(Hosted hosted, Command command, long now) {
+                        super.handle(
+                                hosted,
+                                switch (command) {
+                                    case Publish(var holder, long sequence, var changes, var replyTo) ->
+                                        new Publish(first(holder), sequence, changes, replyTo);
+                                    case Renew(var holder, long sequence, var replyTo) ->
+                                        new Renew(first(holder), sequence, replyTo);
+                                    default -> command;
+                                },
+                                now);
+                    }
 
-            private Holder first(Holder holder) {
-                return first.computeIfAbsent(holder.address(), _ -> holder);
-            }
-        }));
+                    private Holder first(Holder holder) {
+                        return first.computeIfAbsent(holder.address(), _ -> holder);
+                    }
+                }));
         assertThat(failure.promise()).contains("P5");
     }
 
     @Test
     void contentsThatAreLostAndNotAskedForAgainAreFound() {
-        var failure = found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, "kvstore")) {
-            @Override
-            IndexShard.Limits limits() {
-                var usual = super.limits();
-                return new IndexShard.Limits(
-                        usual.blocksMax(),
-                        usual.holdersMax(),
-                        usual.followersMax(),
-                        usual.leaseNanos(),
-                        Duration.ofDays(1).toNanos(),
-                        usual.followNanos());
-            }
-        }));
+        var failure =
+                found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, life.toString())) {
+                    @Override
+                    IndexShard.Limits limits() {
+                        var usual = super.limits();
+                        return new IndexShard.Limits(
+                                usual.blocksMax(),
+                                usual.holdersMax(),
+                                usual.followersMax(),
+                                usual.leaseNanos(),
+                                Duration.ofDays(1).toNanos(),
+                                usual.followNanos());
+                    }
+                }));
         assertThat(failure.promise()).contains("P5");
     }
 
     @Test
     void aLeaseOfBlocksThatNeverEndsIsFound() {
-        var failure = found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, "kvstore")) {
-            @Override
-            IndexShard.Limits limits() {
-                var usual = super.limits();
-                return new IndexShard.Limits(
-                        usual.blocksMax(),
-                        usual.holdersMax(),
-                        usual.followersMax(),
-                        Duration.ofDays(1).toNanos(),
-                        usual.askAgainNanos(),
-                        usual.followNanos());
-            }
-        }));
+        var failure =
+                found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, life.toString())) {
+                    @Override
+                    IndexShard.Limits limits() {
+                        var usual = super.limits();
+                        return new IndexShard.Limits(
+                                usual.blocksMax(),
+                                usual.holdersMax(),
+                                usual.followersMax(),
+                                Duration.ofDays(1).toNanos(),
+                                usual.askAgainNanos(),
+                                usual.followNanos());
+                    }
+                }));
+        assertThat(failure.promise()).contains("P5");
+    }
+
+    /** As if nobody had to know that a block went from disk. */
+    @Test
+    void anIndexThatStillCreditsBlocksThatADiskHasNoRoomForIsFound() {
+        var failure =
+                found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, life.toString())) {
+                    @Override
+                    DiskTier.Listener heard(DiskTier.Listener listener) {
+                        return new DiskTier.Listener() {
+                            @Override
+                            public void stored(StoredBlock block) {
+                                listener.stored(block);
+                            }
+
+                            @Override
+                            public void evicted(StoredBlock block) {}
+                        };
+                    }
+                }));
+        assertThat(failure.promise()).contains("P5");
+    }
+
+    /** What is on disk after a restart is there, but nobody hears of it. */
+    @Test
+    void aDiskWhoseBlocksNobodyHearsOfAfterARestartIsFound() {
+        var failure =
+                found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, life.toString())) {
+                    @Override
+                    DiskTier.Listener heard(DiskTier.Listener listener) {
+                        return new DiskTier.Listener() {
+                            private int takenUp;
+
+                            @Override
+                            public void stored(StoredBlock block) {
+                                if (--takenUp < 0) {
+                                    listener.stored(block);
+                                }
+                            }
+
+                            @Override
+                            public void evicted(StoredBlock block) {
+                                listener.evicted(block);
+                            }
+
+                            @Override
+                            public void opened(int blocks) {
+                                takenUp = blocks;
+                            }
+                        };
+                    }
+                }));
         assertThat(failure.promise()).contains("P5");
     }
 

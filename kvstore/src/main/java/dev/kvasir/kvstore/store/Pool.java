@@ -19,7 +19,7 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** The blocks of one format in a kvstore: memory, and behind it disk, where blocks go that memory has no room for. */
-final class Pool implements HolderActor.Owner, AutoCloseable {
+public final class Pool implements HolderActor.Owner, AutoCloseable {
     private final BlockFormat format;
     private final MemoryTier memory;
     private final TierNews news = new TierNews(this::all);
@@ -33,7 +33,7 @@ final class Pool implements HolderActor.Owner, AutoCloseable {
      *
      * @param makeDisk opens the disk tier behind it, of the size that it may have at the time, where there is to be one
      */
-    Pool(
+    public Pool(
             BlockFormat format,
             long memoryBytes,
             Function<DiskTier.Listener, Optional<DiskTier>> makeDisk,
@@ -86,7 +86,7 @@ final class Pool implements HolderActor.Owner, AutoCloseable {
     }
 
     /** Opens the disk tier, of the size that it may have now. */
-    void openDisk() {
+    public void openDisk() {
         disk = makeDisk.apply(new DiskTier.Listener() {
                     @Override
                     public void stored(StoredBlock block) {
@@ -110,17 +110,16 @@ final class Pool implements HolderActor.Owner, AutoCloseable {
         return format;
     }
 
-    MemoryTier memory() {
+    public MemoryTier memory() {
         return memory;
     }
 
-    @Nullable
-    DiskTier disk() {
+    public @Nullable DiskTier disk() {
         return disk;
     }
 
     /** Reads blocks that are on disk alone into memory. */
-    void bring(List<BlockHash> hashes) {
+    public void bring(List<BlockHash> hashes) {
         var from = disk;
         if (from == null) {
             return;

@@ -187,7 +187,9 @@ final class Store implements BlockHost, AutoCloseable {
     private Optional<DiskTier> disk(BlockFormat format, DiskTier.Listener listener) {
         var limits = new DiskTier.Limits(
                 diskBytesEach, config.diskSlow().toNanos(), config.diskRetry().toNanos());
-        return Optional.of(new DiskTier(format, files.folder(format), opener, limits, clock, listener));
+        var folder = files.folder(format);
+        var heard = new DiskLog(DiskTier.file(folder, format), listener);
+        return Optional.of(new DiskTier(format, folder, opener, limits, clock, heard).start());
     }
 
     @Override

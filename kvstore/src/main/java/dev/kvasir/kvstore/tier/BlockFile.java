@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
@@ -25,7 +26,7 @@ public interface BlockFile extends AutoCloseable {
     @Override
     void close() throws IOException;
 
-    /** A file of the file system, made where it is not there. Refused while another process has it open. */
+    /** A file of the file system, made with its folders where it is not there. Refused while another process has it open. */
     static BlockFile open(Path path) throws IOException {
         var channel = openAlone(path);
         return new BlockFile() {
@@ -63,6 +64,7 @@ public interface BlockFile extends AutoCloseable {
     }
 
     private static FileChannel openAlone(Path path) throws IOException {
+        Files.createDirectories(path.toAbsolutePath().getParent());
         var channel =
                 FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
         boolean alone = false;

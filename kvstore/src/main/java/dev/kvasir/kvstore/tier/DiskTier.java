@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -21,8 +20,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Blocks of one format in a file of fixed size, which outlive the process. One thread opens and writes it; what it cannot
- * keep up with is not kept. Nobody but readers of a block waits for the disk, and no lock is held meanwhile. Nothing that is
+ * Blocks of one format in a file of fixed size, which outlive the process. One thread opens and writes it, {@link #start} or
+ * whoever calls {@link #step}; what it cannot keep up with is not kept. Nobody but readers of a block waits for the disk, and no lock is held meanwhile. Nothing that is
  * read is believed before its header and checksum were found right, so that a torn write, a flipped bit, another model's file
  * or an old version cost a block and no more. A disk that fails, is full or slow switches itself off, says why, and is tried
  * again later; everything else goes on without it. Thread-safe.
@@ -38,6 +37,15 @@ public final class DiskTier implements AutoCloseable {
         void stored(StoredBlock block);
 
         void evicted(StoredBlock block);
+
+        /** The file was opened and looked through. */
+        default void opened(int blocks) {}
+
+        /** The file was of another model or version. */
+        default void overwritten() {}
+
+        /** It is not used for a while. */
+        default void switchedOff(String why) {}
     }
 
     /**
@@ -101,7 +109,7 @@ public final class DiskTier implements AutoCloseable {
     private volatile boolean closed;
 
     /**
-     * Begins to open the file of a format in {@code folder}, and to take up what is sound in it.
+     * The file of a format in {@code folder}, not opened yet.
      *
      * @param clock nanoseconds, monotonic
      */
@@ -122,7 +130,13 @@ public final class DiskTier implements AutoCloseable {
         this.slots = Math.clamp((limits.bytesMax() - DiskTitle.BYTES) / stride, 0, Integer.MAX_VALUE);
         this.health = new DiskHealth(limits.slow(), limits.pauseNanos());
         this.writes = new ArrayBlockingQueue<>(Math.clamp(BYTES_WAITING_MAX / stride, 1, WRITES_WAITING_MAX));
-        this.writer = Thread.ofPlatform().name("kvasir-disk").daemon().start(this::writeAll);
+        this.writer = Thread.ofPlatform().name("kvasir-disk").daemon().unstarted(this::writeAll);
+    }
+
+    /** Begins to open the file and to take up what is sound in it, and to write what is offered. */
+    public DiskTier start() {
+        writer.start();
+        return this;
     }
 
     /** What lies in a file. */
@@ -131,7 +145,6 @@ public final class DiskTier implements AutoCloseable {
     private void open() {
         @Nullable BlockFile opened = null;
         try {
-            Files.createDirectories(path.toAbsolutePath().getParent());
             opened = opener.open(path);
             install(opened, hasOwnTitle(opened) ? takeUp(opened) : begin(opened));
         } catch (IOException e) {
@@ -153,13 +166,14 @@ public final class DiskTier implements AutoCloseable {
         file = opened;
         index = content.index();
         free = content.free();
+        listener.opened(index.size());
         index.entries().forEach(entry -> listener.stored(entry.block()));
     }
 
     private Content begin(BlockFile of) throws IOException {
         if (of.size() > 0) {
             rejected.incrementAndGet();
-            LOG.warn("{} is not a file of blocks of this model and version; it is overwritten", path);
+            listener.overwritten();
         }
         of.write(DiskTitle.of(format), 0);
         var content = new Content(new TierIndex(), new ArrayList<>());
@@ -202,7 +216,6 @@ public final class DiskTier implements AutoCloseable {
                 content.free().add(slot);
             }
         }
-        LOG.info("{} has {} blocks", path, content.index().size());
         return content;
     }
 
@@ -231,16 +244,28 @@ public final class DiskTier implements AutoCloseable {
         open();
         while (!closed) {
             try {
-                var write = writes.poll(200, TimeUnit.MILLISECONDS);
-                if (write != null) {
-                    write(write);
-                }
-                tryAgain();
+                step(writes.poll(200, TimeUnit.MILLISECONDS));
             } catch (InterruptedException _) {
                 Thread.currentThread().interrupt();
                 return;
             }
         }
+    }
+
+    /** What its thread does at a time: opens the file, or writes a block that waits, or tries a disk again that was off. */
+    public void step() {
+        if (isOpening()) {
+            open();
+        } else {
+            step(writes.poll());
+        }
+    }
+
+    private void step(@Nullable Write write) {
+        if (write != null) {
+            write(write);
+        }
+        tryAgain();
     }
 
     private void write(Write write) {
@@ -330,8 +355,7 @@ public final class DiskTier implements AutoCloseable {
 
     private void off(String why) {
         switchedOff.incrementAndGet();
-        LOG.error(
-                "The disk tier {} is switched off: {}. Serving goes on without it; it is tried again later", path, why);
+        listener.switchedOff(why);
         index.entries().forEach(entry -> listener.evicted(entry.block()));
         index = new TierIndex();
         writes.clear();
@@ -360,9 +384,6 @@ public final class DiskTier implements AutoCloseable {
             }
         }
         open();
-        if (!isOff()) {
-            LOG.info("The disk tier {} is on again", path);
-        }
     }
 
     /** Whether the file has not been looked through yet. */

@@ -35,7 +35,9 @@ final class DiskFilesTest {
         var ofModel = new DiskFiles(folder, 10 * MIB).folder(format);
         var path = DiskTier.file(ofModel, format);
         var limits = new DiskTier.Limits(bytes, 1_000_000_000, 1_000);
-        new DiskTier(format, ofModel, BlockFile::open, limits, System::nanoTime, new Nobody()).close();
+        new DiskTier(format, ofModel, BlockFile::open, limits, System::nanoTime, new Nobody())
+                .start()
+                .close();
         try (var file = FileChannel.open(path, StandardOpenOption.WRITE)) {
             file.write(ByteBuffer.allocate(1), bytes - 1);
         }
@@ -72,17 +74,23 @@ final class DiskFilesTest {
         var files = new DiskFiles(folder, 10 * MIB);
         var limits = new DiskTier.Limits(files.makeRoom(List.of(format)), 60_000_000_000L, 1_000);
         return new DiskTier(
-                format, files.folder(format), BlockFile::open, limits, System::nanoTime, new DiskTier.Listener() {
-                    @Override
-                    public void stored(StoredBlock block) {
-                        told.incrementAndGet();
-                    }
+                        format,
+                        files.folder(format),
+                        BlockFile::open,
+                        limits,
+                        System::nanoTime,
+                        new DiskTier.Listener() {
+                            @Override
+                            public void stored(StoredBlock block) {
+                                told.incrementAndGet();
+                            }
 
-                    @Override
-                    public void evicted(StoredBlock block) {
-                        told.decrementAndGet();
-                    }
-                });
+                            @Override
+                            public void evicted(StoredBlock block) {
+                                told.decrementAndGet();
+                            }
+                        })
+                .start();
     }
 
     private void keepOne(BlockFormat format, AtomicInteger told) {

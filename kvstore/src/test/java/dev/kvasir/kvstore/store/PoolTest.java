@@ -24,7 +24,8 @@ class PoolTest {
                 Blocks.FORMAT,
                 (long) memoryBlocks * SLOT,
                 listener -> Optional.of(
-                        new DiskTier(Blocks.FORMAT, folder, BlockFile::open, limits, System::nanoTime, listener)),
+                        new DiskTier(Blocks.FORMAT, folder, BlockFile::open, limits, System::nanoTime, listener)
+                                .start()),
                 System::nanoTime);
         pool.openDisk();
         while (disk(pool).isOpening()) {

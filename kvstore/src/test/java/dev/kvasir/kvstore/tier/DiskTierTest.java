@@ -113,7 +113,7 @@ class DiskTierTest {
     }
 
     private DiskTier open(BlockFormat format, BlockFile.Opener opener) {
-        return opened(new DiskTier(format, folder, opener, LIMITS, System::nanoTime, listener));
+        return opened(new DiskTier(format, folder, opener, LIMITS, System::nanoTime, listener).start());
     }
 
     private static DiskTier opened(DiskTier tier) {
@@ -278,7 +278,8 @@ class DiskTierTest {
         var disk = new Disk();
         disk.fails = true;
         var patient = new DiskTier.Limits(LIMITS.bytesMax(), LIMITS.slow(), 3_600_000_000_000L);
-        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener))) {
+        try (var tier =
+                opened(new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener).start())) {
             assertThat(tier.isOff()).isTrue();
             assertThat(tier.reason()).contains("Input/output error");
             offer(tier, 1, 0);
@@ -291,7 +292,8 @@ class DiskTierTest {
     void aDiskThatFailsInBetweenTakesItsBlocksBack() {
         var disk = new Disk();
         var patient = new DiskTier.Limits(LIMITS.bytesMax(), LIMITS.slow(), 3_600_000_000_000L);
-        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener))) {
+        try (var tier =
+                opened(new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener).start())) {
             offer(tier, 1, 0);
             awaitWritten(tier, 1, 0);
             assertThat(told).hasSize(1);
@@ -307,7 +309,7 @@ class DiskTierTest {
         var clock = new AtomicLong();
         var disk = new Disk();
         var limits = new DiskTier.Limits(LIMITS.bytesMax(), 1_000_000, Long.MAX_VALUE / 4);
-        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, limits, clock::get, listener))) {
+        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, limits, clock::get, listener).start())) {
             offer(tier, 1, 0);
             awaitWritten(tier, 1, 0);
             disk.slowNanos = 2_000_000;
@@ -327,7 +329,7 @@ class DiskTierTest {
         var disk = new Disk();
         var gate = new CountDownLatch(1);
         disk.gate = gate;
-        try (var tier = new DiskTier(Blocks.FORMAT, folder, disk, LIMITS, System::nanoTime, listener)) {
+        try (var tier = new DiskTier(Blocks.FORMAT, folder, disk, LIMITS, System::nanoTime, listener).start()) {
             awaitAtGate(disk);
             offer(tier, 5, 0);
             assertThat(tier.contains(Blocks.hash(1, 0))).isFalse();
@@ -344,7 +346,7 @@ class DiskTierTest {
         var clock = new AtomicLong();
         var disk = new Disk();
         var limits = new DiskTier.Limits(LIMITS.bytesMax(), 1_000_000, Long.MAX_VALUE / 4);
-        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, limits, clock::get, listener))) {
+        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, limits, clock::get, listener).start())) {
             offer(tier, 1, 0);
             awaitWritten(tier, 1, 0);
             var gate = new CountDownLatch(1);
@@ -373,7 +375,8 @@ class DiskTierTest {
     void aWriteThatEndsAfterTheTierWasSwitchedOffIsNotCountedAsKept() {
         var disk = new Disk();
         var patient = new DiskTier.Limits(LIMITS.bytesMax(), LIMITS.slow(), 3_600_000_000_000L);
-        try (var tier = opened(new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener))) {
+        try (var tier =
+                opened(new DiskTier(Blocks.FORMAT, folder, disk, patient, System::nanoTime, listener).start())) {
             offer(tier, 1, 0);
             awaitWritten(tier, 1, 0);
             var gate = new CountDownLatch(1);
@@ -432,12 +435,13 @@ class DiskTierTest {
             offer(first, 1, 0);
             awaitWritten(first, 1, 0);
             try (var second = opened(new DiskTier(
-                    Blocks.FORMAT,
-                    folder,
-                    BlockFile::open,
-                    new DiskTier.Limits(LIMITS.bytesMax(), LIMITS.slow(), 3_600_000_000_000L),
-                    System::nanoTime,
-                    listener))) {
+                            Blocks.FORMAT,
+                            folder,
+                            BlockFile::open,
+                            new DiskTier.Limits(LIMITS.bytesMax(), LIMITS.slow(), 3_600_000_000_000L),
+                            System::nanoTime,
+                            listener)
+                    .start())) {
                 assertThat(second.isOff()).isTrue();
                 assertThat(second.reason()).contains("has the file open");
             }
