@@ -15,8 +15,8 @@ import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A program: {@code kvasir serve} on a GPU whose context a kernel then breaks. The process is to begin anew by itself, serve
- * again and give the same answer; status 0 where it does. Arguments: a folder for files.
+ * A program: {@code kvasir serve} on a GPU whose context a kernel then breaks. With the next request the process is to begin
+ * anew by itself, serve again and give the same answer; status 0 where it does. Arguments: a folder for files.
  */
 final class GpuRestartRun {
     private static final String TRAP = "extern \"C\" __global__ void trap() { asm(\"trap;\"); }";
@@ -60,9 +60,20 @@ final class GpuRestartRun {
             }
             Files.writeString(answerFile, answer);
             breakContext();
+            askOnce();
         } catch (IOException | InterruptedException | RuntimeException e) {
             System.out.println("BAD " + e);
             Runtime.getRuntime().halt(1);
+        }
+    }
+
+    /** The request that meets the broken context; the process begins anew meanwhile or after it. */
+    private void askOnce() throws IOException, InterruptedException {
+        try {
+            System.out.println("BAD answered on a broken context: " + answer());
+            Runtime.getRuntime().halt(1);
+        } catch (CommandException e) {
+            System.out.println("ok  the request fails: " + e.getMessage());
         }
     }
 
