@@ -17,6 +17,9 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -79,10 +82,12 @@ final class KernelLibrary {
     static KernelLibrary load(Gpu gpu, Path cache, String libraryPath) {
         boolean built = resource(SOURCES.getFirst() + ".fatbin") != null;
         var library = new KernelLibrary(built ? "compiled with the build" : "compiled at start");
-        var compiler = built ? null : new Compiler(gpu, cache, libraryPath);
+        Function<String, byte[]> image =
+                built ? source -> required(source + ".fatbin") : new Compiler(gpu, cache, libraryPath)::image;
+        // Side by side: to compile them takes more than a minute of a processor.
+        var images = SOURCES.parallelStream().collect(Collectors.toMap(source -> source, image));
         for (var source : SOURCES) {
-            var image = compiler == null ? required(source + ".fatbin") : compiler.image(source);
-            library.modules.put(source, gpu.module(source, image));
+            library.modules.put(source, gpu.module(source, Objects.requireNonNull(images.get(source))));
         }
         return library;
     }
@@ -131,7 +136,7 @@ final class KernelLibrary {
         return content;
     }
 
-    /** Compiles sources that the build did not. */
+    /** Compiles sources that the build did not; for many threads. */
     private static final class Compiler {
         private final Path cache;
         private final String libraryPath;
@@ -161,11 +166,9 @@ final class KernelLibrary {
                 if (Files.exists(file)) {
                     return Files.readAllBytes(file);
                 }
-                if (nvrtc == null) {
-                    nvrtc = Nvrtc.open(libraryPath);
-                }
-                LOG.info("Compiling {} by {}", source, nvrtc.library());
-                var image = nvrtc.compile(source + ".cu", text, headers, capability);
+                var compiler = nvrtc();
+                LOG.info("Compiling {} by {}", source, compiler.library());
+                var image = compiler.compile(source + ".cu", text, headers, capability);
                 Files.createDirectories(cache);
                 var part = Files.createTempFile(cache, source, ".part");
                 Files.write(part, image);
@@ -177,6 +180,13 @@ final class KernelLibrary {
                                 .formatted(source, e.getMessage()),
                         e);
             }
+        }
+
+        private synchronized Nvrtc nvrtc() throws IOException {
+            if (nvrtc == null) {
+                nvrtc = Nvrtc.open(libraryPath);
+            }
+            return nvrtc;
         }
 
         private String digest(String text) {
