@@ -3,7 +3,11 @@ package dev.kvasir.kvstore.actor;
 import dev.kvasir.kvstore.shard.IndexShard;
 import dev.kvasir.kvstore.shard.ShardRoute;
 import dev.kvasir.protocol.PrefixCacheProtocol.Command;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.random.RandomGenerator;
+import org.apache.pekko.Done;
+import org.apache.pekko.actor.CoordinatedShutdown;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.cluster.ClusterEvent;
 import org.apache.pekko.cluster.MemberStatus;
@@ -24,6 +28,7 @@ public final class PrefixCacheShards implements ShardRoute {
 
     private final ClusterSharding sharding;
     private final Cluster cluster;
+    private volatile boolean silent;
 
     private PrefixCacheShards(ClusterSharding sharding, Cluster cluster) {
         this.sharding = sharding;
@@ -38,7 +43,16 @@ public final class PrefixCacheShards implements ShardRoute {
                         context -> PrefixCacheActor.create(
                                 context.getEntityId(), random.nextLong() | 1, limits, System::nanoTime))
                 .withRole(ROLE));
-        return new PrefixCacheShards(sharding, Cluster.get(system));
+        var shards = new PrefixCacheShards(sharding, Cluster.get(system));
+        CoordinatedShutdown.get(system)
+                .addTask(CoordinatedShutdown.PhaseBeforeClusterShutdown(), "kvasir-prefix-cache", shards::fallSilent);
+        return shards;
+    }
+
+    /** The only kvstore of a cluster could not hand a shard on while there are messages for it, and would wait in vain. */
+    private CompletionStage<Done> fallSilent() {
+        silent = true;
+        return CompletableFuture.completedFuture(Done.getInstance());
     }
 
     @Override
@@ -57,6 +71,8 @@ public final class PrefixCacheShards implements ShardRoute {
 
     @Override
     public void tell(String shard, Command command) {
-        sharding.entityRefFor(KEY, shard).tell(command);
+        if (!silent) {
+            sharding.entityRefFor(KEY, shard).tell(command);
+        }
     }
 }
