@@ -8,7 +8,7 @@ home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 output="$home/deploy/target/kvasir-linux-x86_64.tar.xz"
 model="$home/model/demo"
 onednn=true
-modules=java.base,java.instrument,java.logging,java.management,java.naming,java.net.http,java.security.jgss,java.security.sasl,java.sql,java.xml,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.net,jdk.unsupported,jdk.zipfs
+modules=java.base,java.instrument,java.logging,java.management,java.naming,java.net.http,java.security.jgss,java.security.sasl,java.sql,java.xml,jdk.attach,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.net,jdk.unsupported,jdk.zipfs
 
 usage() {
     echo "Usage: ./kvasir package [--output FILE] [--model DIR | --no-model] [--without-onednn]"
