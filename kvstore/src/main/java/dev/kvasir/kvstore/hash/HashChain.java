@@ -66,8 +66,9 @@ public final class HashChain {
         if (full > hashes.length) {
             hashes = Arrays.copyOf(hashes, Math.max(full, hashes.length * 2));
         }
-        for (; size < full; size++) {
-            hashes[size] = hasher.next(parent(size), tokens, size * hasher.blockSize());
+        if (size < full) {
+            hasher.extend(parent(size), tokens, size, full, hashes);
+            size = full;
         }
     }
 }
