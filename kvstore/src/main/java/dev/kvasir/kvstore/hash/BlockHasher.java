@@ -9,9 +9,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 
 /**
- * Computes block hashes. Not thread-safe: it owns a buffer, so that hashing a block allocates its hash alone. The messages of a
- * stretch of blocks are written before the first is hashed, all but their parents: bytes that have just been written a few at a
- * time are slow to read as wide as the digest does, and each hash has to wait for the one before it.
+ * Computes block hashes. Not thread-safe: it owns a buffer, so that hashing a block allocates its hash alone.
  *
  * <pre>
  * root    SHA-256( 'R' version, then per field: tag, length, bytes )
@@ -29,29 +27,17 @@ public final class BlockHasher {
     private static final VarHandle LITTLE_LONGS =
             MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
-    private static final byte NARROW = 'B';
-    private static final byte WIDE = 'W';
     private static final int TOKENS_AT = 1 + 16;
     private static final int NARROW_BITS = 19;
-    private static final int TOKENS_AHEAD = 512;
 
     private final int blockSize;
     private final MessageDigest digest = sha256();
-
-    /** As many messages as are written ahead, one every {@code stride} bytes. */
-    private final byte[] messages;
-
-    private final int stride;
-    private final int narrowBytes;
-    private final int wideBytes;
+    private final byte[] message;
     private final byte[] output = new byte[32];
 
     public BlockHasher(int blockSize) {
         this.blockSize = blockSize;
-        this.narrowBytes = TOKENS_AT + Math.ceilDiv(NARROW_BITS * blockSize, Byte.SIZE);
-        this.wideBytes = TOKENS_AT + Integer.BYTES * blockSize;
-        this.stride = Math.ceilDiv(wideBytes, Long.BYTES) * Long.BYTES;
-        this.messages = new byte[stride * Math.max(1, TOKENS_AHEAD / blockSize)];
+        this.message = new byte[TOKENS_AT + Integer.BYTES * blockSize];
     }
 
     public int blockSize() {
@@ -78,58 +64,24 @@ public final class BlockHasher {
 
     /** The hash of the full block {@code tokens[from, from + blockSize)} that follows {@code parent}. */
     public BlockHash next(BlockHash parent, int[] tokens, int from) {
-        write(tokens, from, 0);
-        return hash(parent, 0);
-    }
-
-    /**
-     * The hashes of the full blocks {@code [first, end)} of {@code tokens}.
-     *
-     * @param parent hash of block {@code first - 1}, or the root
-     * @param hashes the hash of block {@code i} goes to place {@code i}
-     */
-    void extend(BlockHash parent, int[] tokens, int first, int end, BlockHash[] hashes) {
-        int stretch = messages.length / stride;
-        var last = parent;
-        for (int from = first; from < end; from += stretch) {
-            int count = Math.min(stretch, end - from);
-            for (int i = 0; i < count; i++) {
-                write(tokens, (from + i) * blockSize, i * stride);
-            }
-            for (int i = 0; i < count; i++) {
-                last = hash(last, i * stride);
-                hashes[from + i] = last;
-            }
-        }
-    }
-
-    private BlockHash hash(BlockHash parent, int at) {
-        LONGS.set(messages, at + 1, parent.high());
-        LONGS.set(messages, at + 1 + Long.BYTES, parent.low());
-        digest.update(messages, at, messages[at] == NARROW ? narrowBytes : wideBytes);
-        return finish();
-    }
-
-    /** Writes a block's message to {@code at}, but for its parent. */
-    private void write(int[] tokens, int from, int at) {
+        LONGS.set(message, 1, parent.high());
+        LONGS.set(message, 1 + Long.BYTES, parent.low());
         int bits = 0;
         for (int i = from; i < from + blockSize; i++) {
             bits |= tokens[i];
         }
-        boolean narrow = bits >>> NARROW_BITS == 0;
-        messages[at] = narrow ? NARROW : WIDE;
-        if (narrow) {
-            narrow(tokens, from, at + TOKENS_AT);
+        if (bits >>> NARROW_BITS == 0) {
+            narrow(tokens, from);
         } else {
-            for (int i = 0; i < blockSize; i++) {
-                INTS.set(messages, at + TOKENS_AT + Integer.BYTES * i, tokens[from + i]);
-            }
+            wide(tokens, from);
         }
+        return finish();
     }
 
-    private void narrow(int[] tokens, int from, int start) {
+    private void narrow(int[] tokens, int from) {
+        message[0] = 'B';
         int end = from + blockSize;
-        int at = start;
+        int at = TOKENS_AT;
         int i = from;
         for (; i + 8 <= end; i += 8) {
             eightNarrow(tokens, i, at);
@@ -140,13 +92,14 @@ public final class BlockHasher {
         for (; i < end; i++) {
             waiting |= (long) tokens[i] << bits;
             for (bits += NARROW_BITS; bits >= Byte.SIZE; bits -= Byte.SIZE) {
-                messages[at++] = (byte) waiting;
+                message[at++] = (byte) waiting;
                 waiting >>>= Byte.SIZE;
             }
         }
         if (bits > 0) {
-            messages[at] = (byte) waiting;
+            message[at++] = (byte) waiting;
         }
+        digest.update(message, 0, at);
     }
 
     /** Eight ids fill nineteen bytes; half the time of one after the other. The byte after them is written over. */
@@ -156,9 +109,17 @@ public final class BlockHasher {
         long low = tokens[i] | (long) tokens[i + 1] << 19 | (long) tokens[i + 2] << 38 | fourth << 57;
         long middle = fourth >>> 7 | (long) tokens[i + 4] << 12 | (long) tokens[i + 5] << 31 | seventh << 50;
         long high = seventh >>> 14 | (long) tokens[i + 7] << 5;
-        LITTLE_LONGS.set(messages, at, low);
-        LITTLE_LONGS.set(messages, at + Long.BYTES, middle);
-        INTS.set(messages, at + 2 * Long.BYTES, (int) high);
+        LITTLE_LONGS.set(message, at, low);
+        LITTLE_LONGS.set(message, at + Long.BYTES, middle);
+        INTS.set(message, at + 2 * Long.BYTES, (int) high);
+    }
+
+    private void wide(int[] tokens, int from) {
+        message[0] = 'W';
+        for (int i = 0; i < blockSize; i++) {
+            INTS.set(message, TOKENS_AT + Integer.BYTES * i, tokens[from + i]);
+        }
+        digest.update(message, 0, message.length);
     }
 
     private void field(int tag, byte[] bytes) {

@@ -66,9 +66,8 @@ public final class HashChain {
         if (full > hashes.length) {
             hashes = Arrays.copyOf(hashes, Math.max(full, hashes.length * 2));
         }
-        if (size < full) {
-            hasher.extend(parent(size), tokens, size, full, hashes);
-            size = full;
+        for (; size < full; size++) {
+            hashes[size] = hasher.next(parent(size), tokens, size * hasher.blockSize());
         }
     }
 }

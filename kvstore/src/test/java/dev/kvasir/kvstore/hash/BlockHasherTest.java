@@ -8,7 +8,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -94,32 +93,6 @@ class BlockHasherTest {
                 }
             }
             assertThat(hashes).as("blocks of %d", size).hasSize(1 + size * Integer.SIZE);
-        }
-    }
-
-    @Test
-    void aChainNamesTheBlocksThatAreHashedOneByOneHoweverItGrows() {
-        var random = new SplittableRandom(2);
-        for (int size : new int[] {1, 3, 7, 8, 16, 100, 600}) {
-            var sized = new BlockHasher(size);
-            var root = sized.root(new HashRoot("model", "", "f32", size, "", ""));
-            int[] tokens = random.ints(size * 120 + size / 2, 0, 1 << 19).toArray();
-            tokens[random.nextInt(tokens.length)] = 1 << 19;
-            tokens[random.nextInt(tokens.length)] = -1;
-            var expected = new ArrayList<BlockHash>();
-            for (int block = 0; block < 120; block++) {
-                expected.add(sized.next(block == 0 ? root : expected.getLast(), tokens, block * size));
-            }
-
-            var chain = HashChain.of(sized, root);
-            for (int count = 0; count < tokens.length; ) {
-                count = Math.min(tokens.length, count + random.nextInt(1, 60 * size));
-                chain.extend(tokens, count);
-                assertThat(chain.size()).isEqualTo(count / size);
-            }
-            assertThat(IntStream.range(0, chain.size()).mapToObj(chain::get))
-                    .as("blocks of %d", size)
-                    .containsExactlyElementsOf(expected);
         }
     }
 
