@@ -72,6 +72,11 @@ public final class PrefixCacheProtocol {
             checkAddress("transfer_address", transferAddress);
         }
 
+        /** Whether it is a kvstore. */
+        public boolean isStore() {
+            return address.endsWith(STORE);
+        }
+
         /** The same for the kvstore of a member, whose worker may hold blocks too. */
         public static Holder ofStore(String address, long incarnation, long bornMillis, String transferAddress) {
             return new Holder(address + STORE, incarnation, bornMillis, transferAddress);

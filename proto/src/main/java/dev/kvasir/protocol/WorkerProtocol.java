@@ -178,7 +178,8 @@ public final class WorkerProtocol {
      * @param epoch rises with each report of an incarnation; a lower one is late and to be ignored
      * @param tokensInFlight tokens still to be computed, over all sequences
      * @param freeBlocks blocks that no sequence uses, empty or cached
-     * @param pull what it costs to pull KV instead of computing it, as measured lately
+     * @param pullSetupTokens that could be computed while the first block of a pull comes
+     * @param pullTokenCost time to pull a token over time to compute one, as measured lately; infinite where it does not pull
      */
     public record LoadReport(
             long incarnation,
@@ -189,6 +190,12 @@ public final class WorkerProtocol {
             int freeBlocks,
             int totalBlocks,
             boolean draining,
-            PullPrice pull)
-            implements WireMessage {}
+            double pullSetupTokens,
+            double pullTokenCost)
+            implements WireMessage {
+        public LoadReport {
+            Limits.require(pullSetupTokens >= 0, "pull.setup_tokens", pullSetupTokens, "at least 0");
+            Limits.require(pullTokenCost >= 0, "pull.per_token", pullTokenCost, "at least 0");
+        }
+    }
 }

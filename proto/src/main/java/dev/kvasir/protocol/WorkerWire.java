@@ -185,10 +185,10 @@ final class WorkerWire {
                 .setFreeBlocks(report.freeBlocks())
                 .setTotalBlocks(report.totalBlocks())
                 .setDraining(report.draining());
-        if (report.pull().exists()) {
+        if (Double.isFinite(report.pullTokenCost())) {
             message.setPull(dev.kvasir.v1.cluster.PullPrice.newBuilder()
-                    .setSetupTokens(report.pull().setupTokens())
-                    .setPerToken(report.pull().perToken()));
+                    .setSetupTokens(report.pullSetupTokens())
+                    .setPerToken(report.pullTokenCost()));
         }
         return message.build();
     }
@@ -203,9 +203,7 @@ final class WorkerWire {
                 WireCheck.count("free_blocks", wire.getFreeBlocks()),
                 WireCheck.count("total_blocks", wire.getTotalBlocks()),
                 wire.getDraining(),
-                wire.hasPull()
-                        ? new PullPrice(
-                                wire.getPull().getSetupTokens(), wire.getPull().getPerToken())
-                        : PullPrice.NONE);
+                wire.getPull().getSetupTokens(),
+                wire.hasPull() ? wire.getPull().getPerToken() : Double.POSITIVE_INFINITY);
     }
 }

@@ -360,6 +360,7 @@ class WireSerializerProperties {
     }
 
     private static LoadReport report(RandomGenerator random) {
+        boolean pulls = random.nextBoolean();
         return new LoadReport(
                 random.nextLong(),
                 random.nextLong(Long.MAX_VALUE),
@@ -369,7 +370,8 @@ class WireSerializerProperties {
                 count(random),
                 count(random),
                 random.nextBoolean(),
-                random.nextBoolean() ? PullPrice.NONE : new PullPrice(random.nextDouble(1000), random.nextDouble(2)));
+                pulls ? random.nextDouble(1000) : 0,
+                pulls ? random.nextDouble(2) : Double.POSITIVE_INFINITY);
     }
 
     private static List<KvSource> sources(RandomGenerator random) {

@@ -145,7 +145,10 @@ public final class IndexFollower {
         return replica != null && replica.of(prompt).filter(shard::equals).isPresent();
     }
 
-    /** Who has more of a prompt than the worker that is to compute it, and can be pulled from; most blocks first. */
+    /**
+     * Who has more of a prompt than the worker that is to compute it, and can be pulled from; most blocks first, and of those
+     * who have as many kvstores, which are not computing meanwhile.
+     */
     public List<KvSource> sources(String model, HashChain prompt, String workerAddress, long workerIncarnation) {
         var worker = new dev.kvasir.kvstore.index.Holder(workerAddress, workerIncarnation);
         var shard = shard(model, prompt);
@@ -157,7 +160,10 @@ public final class IndexFollower {
         index.match(prompt, prompt.size(), match);
         int own = match.blocks(index.slot(worker));
         var sources = new ArrayList<KvSource>();
-        for (Holder holder : shard.holders()) {
+        var holders = shard.holders().stream()
+                .sorted(Comparator.comparing(Holder::isStore).reversed())
+                .toList();
+        for (Holder holder : holders) {
             int blocks = match.blocks(index.slot(ShardReplica.key(holder)));
             if (blocks > own && !holder.transferAddress().isEmpty()) {
                 sources.add(new KvSource(holder.transferAddress(), holder.incarnation(), blocks));

@@ -1,5 +1,6 @@
 package dev.kvasir.router;
 
+import dev.kvasir.kvstore.transfer.PullPrice;
 import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.protocol.WorkerProtocol.Description;
 import dev.kvasir.protocol.WorkerProtocol.LoadReport;
@@ -212,7 +213,7 @@ public final class Workers<R> {
                 report.runningSequences() + report.waitingSequences(),
                 report.freeBlocks(),
                 report.draining(),
-                report.pull());
+                new PullPrice(report.pullSetupTokens(), report.pullTokenCost()));
         if (state.ledger().contains(worker.id) && !state.ledger().reported(worker.id, news)) {
             return;
         }

@@ -4,7 +4,6 @@ import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
 import dev.kvasir.protocol.GenerationRequest;
-import dev.kvasir.protocol.PullPrice;
 import dev.kvasir.protocol.RequestId;
 import dev.kvasir.protocol.SamplingParameters;
 import dev.kvasir.protocol.ScoredToken;
@@ -166,7 +165,8 @@ public final class StandInWorker {
             }
             case WorkerProtocol.Describe(var replyTo) -> replyTo.tell(description);
             case WorkerProtocol.Subscribe(var replyTo) ->
-                replyTo.tell(new LoadReport(description.incarnation(), 1, 0, 0, 0, 128, 128, false, PullPrice.NONE));
+                replyTo.tell(new LoadReport(
+                        description.incarnation(), 1, 0, 0, 0, 128, 128, false, 0, Double.POSITIVE_INFINITY));
             case WorkerProtocol.Drain _ -> {}
         }
     }

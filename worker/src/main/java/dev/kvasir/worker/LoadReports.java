@@ -60,6 +60,7 @@ final class LoadReports {
     }
 
     private LoadReport report(EngineLoad load) {
+        var pull = puller.price(load.promptTokensPerSecond());
         return new LoadReport(
                 incarnation,
                 ++epoch,
@@ -69,6 +70,7 @@ final class LoadReports {
                 load.freeBlocks(),
                 load.totalBlocks(),
                 draining,
-                puller.price(load.promptTokensPerSecond()));
+                pull.setupTokens(),
+                pull.perToken());
     }
 }

@@ -35,7 +35,12 @@ final class BlockCache {
 
     /** Length of the longest prefix that is there, in blocks. */
     int match(HashChain chain) {
-        int length = 0;
+        return match(chain, 0);
+    }
+
+    /** The same for a chain whose first {@code known} blocks lie elsewhere. */
+    int match(HashChain chain, int known) {
+        int length = known;
         while (length < chain.size() && blocks.containsKey(chain.get(length))) {
             length++;
         }
@@ -44,16 +49,33 @@ final class BlockCache {
 
     /** All blocks of the chain are used now, and are kept as far as there is room. */
     void use(HashChain chain, Changes changes) {
+        use(chain, chain.size(), changes);
+    }
+
+    /** The same with the chain's first {@code count} blocks. */
+    void use(HashChain chain, int count, Changes changes) {
         int known = match(chain);
-        int kept = Math.min(chain.size(), capacity);
+        int kept = Math.min(count, capacity);
         for (int i = kept - 1; i >= 0; i--) {
             blocks.put(chain.get(i), Boolean.TRUE);
         }
-        while (blocks.size() > capacity) {
-            changes.evicted(blocks.pollFirstEntry().getKey());
-        }
+        evict(changes);
         for (int i = known; i < kept; i++) {
             changes.stored(chain.get(i), i == 0 ? null : chain.get(i - 1));
+        }
+    }
+
+    /** One block is used now, whether or not those before it are there. */
+    void use(BlockHash hash, @Nullable BlockHash parent, Changes changes) {
+        if (capacity > 0 && blocks.put(hash, Boolean.TRUE) == null) {
+            changes.stored(hash, parent);
+            evict(changes);
+        }
+    }
+
+    private void evict(Changes changes) {
+        while (blocks.size() > capacity) {
+            changes.evicted(blocks.pollFirstEntry().getKey());
         }
     }
 }

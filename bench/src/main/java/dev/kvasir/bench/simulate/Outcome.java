@@ -6,12 +6,22 @@ import java.util.List;
 /**
  * What a policy did to a trace.
  *
- * @param hitRate share of the prompts' blocks that were in the cache of the worker they went to
+ * @param localRate share of the prompts' blocks that the worker they went to had, on its device or in host memory
+ * @param pulledRate share of them that it pulled
+ * @param pulledBytes of all pulls
+ * @param storedBytes that workers gave to kvstores
  * @param work tokens that each worker has computed
  * @param served requests in the order of the trace
  * @param seconds until the last token
  */
-record Outcome(double hitRate, Distribution work, List<Served> served, double seconds) {
+record Outcome(
+        double localRate,
+        double pulledRate,
+        double pulledBytes,
+        double storedBytes,
+        Distribution work,
+        List<Served> served,
+        double seconds) {
     Outcome {
         served = List.copyOf(served);
     }
@@ -22,6 +32,11 @@ record Outcome(double hitRate, Distribution work, List<Served> served, double se
      * @param tpotMillis NaN where there was one output token
      */
     record Served(double ttftMillis, double tpotMillis) {}
+
+    /** Share of the prompts' blocks that were not computed. */
+    double hitRate() {
+        return localRate + pulledRate;
+    }
 
     Distribution ttftMillis() {
         return Distribution.of(served.stream().mapToDouble(Served::ttftMillis).toArray());

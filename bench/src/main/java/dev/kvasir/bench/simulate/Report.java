@@ -1,6 +1,7 @@
 package dev.kvasir.bench.simulate;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.kvasir.bench.BenchException;
 import dev.kvasir.bench.ServiceLevel;
 import java.io.IOException;
@@ -26,19 +27,30 @@ record Report(String title, String serviceLevel, List<Row> rows) {
     }
 
     /**
+     * What one cache as large as all together would do.
+     *
+     * @param greedyImbalance of requests that go to whoever was given least, see {@link Trace#greedyImbalance}
+     */
+    record Pooled(double hitRate, double greedyImbalance) {}
+
+    /**
      * One simulation.
      *
      * @param cachePercent of the whole cluster, of the trace's different blocks
-     * @param pooledHitRate of one cache as large as all together
+     * @param storePercent of that, what is a kvstore's
      * @param imbalance work of the busiest worker over the mean
      */
     record Row(
             int workers,
             double cachePercent,
-            int blocksPerWorker,
+            double storePercent,
+            Capacity capacity,
             String policy,
-            double pooledHitRate,
-            double hitRate,
+            Pooled pooled,
+            double localRate,
+            double pulledRate,
+            double pulledBytes,
+            double storedBytes,
             double imbalance,
             double ttftMedianMillis,
             double ttftP99Millis,
@@ -47,18 +59,23 @@ record Report(String title, String serviceLevel, List<Row> rows) {
         static Row of(
                 int workers,
                 double cachePercent,
-                int blocksPerWorker,
+                double storePercent,
+                Capacity capacity,
                 String policy,
-                double pooledHitRate,
+                Pooled pooled,
                 Outcome outcome,
                 ServiceLevel level) {
             return new Row(
                     workers,
                     cachePercent,
-                    blocksPerWorker,
+                    storePercent,
+                    capacity,
                     policy,
-                    pooledHitRate,
-                    outcome.hitRate(),
+                    pooled,
+                    outcome.localRate(),
+                    outcome.pulledRate(),
+                    outcome.pulledBytes(),
+                    outcome.storedBytes(),
                     outcome.imbalance(),
                     outcome.ttftMillis().median(),
                     outcome.ttftMillis().percentile(99),
@@ -66,8 +83,80 @@ record Report(String title, String serviceLevel, List<Row> rows) {
                     outcome.goodput(level.ttftMillis(), level.tpotMillis()));
         }
 
+        double hitRate() {
+            return localRate + pulledRate;
+        }
+
         double shareOfPooled() {
-            return pooledHitRate == 0 ? 1 : hitRate / pooledHitRate;
+            return pooled.hitRate == 0 ? 1 : hitRate() / pooled.hitRate;
+        }
+
+        /** A line of a plot. */
+        String series() {
+            return storePercent == 0 ? policy : "%s, %s %% shared".formatted(policy, number(storePercent));
+        }
+
+        private String group() {
+            return "| %7s | %7d | %8s | %6d |"
+                    .formatted(number(cachePercent), workers, number(storePercent), capacity.deviceBlocks());
+        }
+
+        private String pooledLine() {
+            return String.format(
+                    Locale.ROOT,
+                    "%s %-16s | %6.2f | %11s | %6s | %6s | %7s | %13.3f | %7s | %6s | %7s | %6s |",
+                    group(),
+                    "(pooled, greedy)",
+                    100 * pooled.hitRate,
+                    "",
+                    "",
+                    "",
+                    "",
+                    pooled.greedyImbalance,
+                    "",
+                    "",
+                    "",
+                    "");
+        }
+
+        private String line() {
+            return String.format(
+                    Locale.ROOT,
+                    "%s %-16s | %6.2f | %11.2f | %6.2f | %6.2f | %7.0f | %13.3f | %7.0f | %6.0f | %7.1f | %6.2f |",
+                    group(),
+                    policy,
+                    100 * hitRate(),
+                    100 * shareOfPooled(),
+                    100 * localRate,
+                    100 * pulledRate,
+                    (pulledBytes + storedBytes) / 1e9,
+                    imbalance,
+                    ttftMedianMillis,
+                    ttftP99Millis,
+                    tpotMeanMillis,
+                    goodputPerSecond);
+        }
+
+        private void write(ObjectNode node) {
+            node.put("workers", workers)
+                    .put("cache_percent", cachePercent)
+                    .put("store_percent", storePercent)
+                    .put("device_blocks_per_worker", capacity.deviceBlocks())
+                    .put("host_blocks_per_worker", capacity.hostBlocks())
+                    .put("store_blocks", capacity.storeBlocks())
+                    .put("policy", policy)
+                    .put("pooled_hit_rate", pooled.hitRate)
+                    .put("greedy_max_over_mean_work", pooled.greedyImbalance)
+                    .put("hit_rate", hitRate())
+                    .put("local_hit_rate", localRate)
+                    .put("pulled_hit_rate", pulledRate)
+                    .put("pulled_gigabytes", pulledBytes / 1e9)
+                    .put("stored_gigabytes", storedBytes / 1e9)
+                    .put("max_over_mean_work", imbalance)
+                    .put("ttft_median_ms", ttftMedianMillis)
+                    .put("ttft_p99_ms", ttftP99Millis)
+                    .put("tpot_mean_ms", tpotMeanMillis)
+                    .put("good_requests_per_second", goodputPerSecond);
         }
     }
 
@@ -75,61 +164,27 @@ record Report(String title, String serviceLevel, List<Row> rows) {
     List<String> lines() {
         var lines = new ArrayList<String>();
         lines.add(
-                "| cache %  | workers | blocks each | policy           | hit %  | of pooled % | max/mean work | TTFT p50 ms | p99 ms | TPOT ms | good/s |");
+                "| cache % | workers | shared % | blocks | policy           |  hit % | of pooled % | local% | pulled | GB"
+                        + " moved | max/mean work | TTFT 50 | p99 ms | TPOT ms | good/s |");
         lines.add(
-                "|---------:|--------:|------------:|------------------|-------:|------------:|--------------:|------------:|-------:|--------:|-------:|");
+                "|--------:|--------:|---------:|-------:|------------------|-------:|------------:|-------:|-------:|---"
+                        + "-----:|--------------:|--------:|-------:|--------:|-------:|");
         var last = "";
         for (var row : rows) {
-            var group = "| %8s | %7d | %11d |".formatted(number(row.cachePercent), row.workers, row.blocksPerWorker);
-            if (!group.equals(last)) {
-                lines.add(String.format(
-                        Locale.ROOT,
-                        "%s %-16s | %6.2f | %11s | %13s | %11s | %6s | %7s | %6s |",
-                        group,
-                        "(pooled)",
-                        100 * row.pooledHitRate,
-                        "",
-                        "",
-                        "",
-                        "",
-                        "",
-                        ""));
-                last = group;
+            if (!row.group().equals(last)) {
+                lines.add(row.pooledLine());
+                last = row.group();
             }
-            lines.add(String.format(
-                    Locale.ROOT,
-                    "%s %-16s | %6.2f | %11.2f | %13.3f | %11.0f | %6.0f | %7.1f | %6.2f |",
-                    group,
-                    row.policy,
-                    100 * row.hitRate,
-                    100 * row.shareOfPooled(),
-                    row.imbalance,
-                    row.ttftMedianMillis,
-                    row.ttftP99Millis,
-                    row.tpotMeanMillis,
-                    row.goodputPerSecond));
+            lines.add(row.line());
         }
         return lines;
     }
 
     void write(Path file) {
         var root = JSON.createObjectNode();
-        root.put("format", 1).put("title", title).put("goodput", serviceLevel);
+        root.put("format", 2).put("title", title).put("goodput", serviceLevel);
         var array = root.putArray("simulations");
-        for (var row : rows) {
-            array.addObject()
-                    .put("workers", row.workers)
-                    .put("cache_percent", row.cachePercent)
-                    .put("blocks_per_worker", row.blocksPerWorker)
-                    .put("policy", row.policy)
-                    .put("pooled_hit_rate", row.pooledHitRate)
-                    .put("hit_rate", row.hitRate)
-                    .put("max_over_mean_work", row.imbalance)
-                    .put("ttft_median_ms", row.ttftMedianMillis)
-                    .put("ttft_p99_ms", row.ttftP99Millis)
-                    .put("tpot_mean_ms", row.tpotMeanMillis)
-                    .put("good_requests_per_second", row.goodputPerSecond);
-        }
+        rows.forEach(row -> row.write(array.addObject()));
         try {
             if (file.toAbsolutePath().getParent() != null) {
                 Files.createDirectories(file.toAbsolutePath().getParent());

@@ -34,7 +34,7 @@ final class ReportPlot {
         this.caches = report.rows().stream().map(Row::cachePercent).distinct().toList();
         this.workers =
                 report.rows().stream().map(Row::workers).distinct().sorted().toList();
-        this.policies = report.rows().stream().map(Row::policy).distinct().toList();
+        this.policies = report.rows().stream().map(Row::series).distinct().toList();
         this.svg =
                 new Svg(Math.max(880, LEFT + caches.size() * (PANEL_WIDTH + GAP)), TOP + 2 * (PANEL_HEIGHT + GAP) + 30);
     }
@@ -97,7 +97,7 @@ final class ReportPlot {
         for (int p = 0; p < policies.size(); p++) {
             var policy = policies.get(p);
             var rows = report.rows().stream()
-                    .filter(r -> r.policy().equals(policy) && r.cachePercent() == caches.get(cache))
+                    .filter(r -> r.series().equals(policy) && r.cachePercent() == caches.get(cache))
                     .toList();
             double[] xs = rows.stream()
                     .mapToDouble(r -> across(x, workers.indexOf(r.workers())))

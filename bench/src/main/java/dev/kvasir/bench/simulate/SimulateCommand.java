@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -23,12 +24,14 @@ import picocli.CommandLine.Spec;
                     + " that only take the time. Compares routing policies, cluster sizes and cache sizes.",
             "",
             "The trace has one JSON object per line with timestamp (ms), input_length, output_length and hash_ids, as those of"
-                    + " the Mooncake project. A worker's cache counts beside what its running requests hold."
+                    + " the Mooncake project. A worker's cache counts beside what its running requests hold. Whatever its parts, the cache is"
+                    + " of one size."
         },
         sortOptions = false,
         footerHeading = "%nExamples:%n",
         footer = {
             "  kvasir simulate --trace conversation.jsonl --workers 4,8,64 --cache 5,20,100 -o simulated.json",
+            "  kvasir simulate --trace conversation.jsonl --workers 64 --store-share 0,50,90 --pull-bandwidth 12500 --placement cost",
             "  kvasir simulate --workers 16 --speed 40 --prefill-rate 20000 --step-millis 9 --goodput ttft:1000,tpot:40"
         })
 public final class SimulateCommand implements Callable<Integer> {
@@ -119,6 +122,9 @@ public final class SimulateCommand implements Callable<Integer> {
             description = "Sequences that a worker runs at a time (default: ${DEFAULT-VALUE}).")
     private int sequencesMax;
 
+    @Mixin
+    private SharingOptions sharing;
+
     @Option(
             names = "--goodput",
             paramLabel = "NAME:MS,...",
@@ -146,8 +152,9 @@ public final class SimulateCommand implements Callable<Integer> {
         out.println(plan.title);
         out.flush();
         var rows = new ArrayList<Row>();
-        try (var progress =
-                Progress.count("Simulations", (long) workers.size() * caches.size() * plan.policies.size())) {
+        try (var progress = Progress.count(
+                "Simulations",
+                (long) workers.size() * caches.size() * plan.policies.size() * plan.storeShares.size())) {
             for (double percent : caches) {
                 for (int count : workers) {
                     rows.addAll(compare(plan, count, percent, progress));
@@ -167,7 +174,14 @@ public final class SimulateCommand implements Callable<Integer> {
     }
 
     private record Plan(
-            Trace trace, int unique, List<Policy> policies, StepCosts costs, ServiceLevel level, String title) {}
+            Trace trace,
+            int unique,
+            List<Policy> policies,
+            List<Double> storeShares,
+            StepCosts costs,
+            Network network,
+            ServiceLevel level,
+            String title) {}
 
     private Plan plan() {
         try {
@@ -181,11 +195,12 @@ public final class SimulateCommand implements Callable<Integer> {
                                     .formatted(name, String.join(", ", Policy.titles())))))
                     .toList();
             var costs = new StepCosts(prefillRate, stepMillis, sequenceMillis, stepTokensMax, sequencesMax);
+            var network = sharing.network();
             var level = ServiceLevel.parse(goodput);
             var requests = trace == null ? GeneratedTrace.of(requestCount, seed) : TraceFile.read(trace, blockSize);
             int unique = requests.uniqueBlocks();
             var title =
-                    "%s: %d requests in %.0f s, %.1f million prompt tokens, %d different blocks of %d of %d; speed %s, %s"
+                    "%s: %d requests in %.0f s, %.1f million prompt tokens, %d different blocks of %d of %d; speed %s, %s; %s"
                             .formatted(
                                     requests.name(),
                                     requests.requests().size(),
@@ -195,23 +210,27 @@ public final class SimulateCommand implements Callable<Integer> {
                                     requests.blockSize(),
                                     requests.blocks(),
                                     Report.number(speed),
-                                    costs.title());
-            return new Plan(requests, unique, named, costs, level, title);
+                                    costs.title(),
+                                    network.title());
+            return new Plan(requests, unique, named, sharing.storeShares(), costs, network, level, title);
         } catch (IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()), e);
         }
     }
 
     private List<Row> compare(Plan plan, int count, double percent, Progress progress) {
-        int pooledBlocks = (int) Math.max(count, plan.unique * percent / 100);
-        double pooled = plan.trace.pooledHitRate(pooledBlocks);
+        int blocks = (int) Math.max(count, plan.unique * percent / 100);
+        var pooled = new Report.Pooled(plan.trace.pooledHitRate(blocks), plan.trace.greedyImbalance(count, blocks));
         var rows = new ArrayList<Row>();
-        for (var policy : plan.policies) {
-            var settings =
-                    new SimulatedCluster.Settings(plan.trace, count, pooledBlocks / count, plan.costs, speed, seed);
-            var outcome = SimulatedCluster.run(settings, policy.create());
-            rows.add(Row.of(count, percent, pooledBlocks / count, policy.title(), pooled, outcome, plan.level));
-            progress.step();
+        for (double share : plan.storeShares) {
+            var capacity = sharing.capacity(blocks, count, share);
+            for (var policy : plan.policies) {
+                var settings = new SimulatedCluster.Settings(
+                        plan.trace, count, capacity, plan.costs, plan.network, speed, seed);
+                var outcome = SimulatedCluster.run(settings, policy.create());
+                rows.add(Row.of(count, percent, share, capacity, policy.title(), pooled, outcome, plan.level));
+                progress.step();
+            }
         }
         return rows;
     }

@@ -4,55 +4,69 @@ import dev.kvasir.bench.Distribution;
 import dev.kvasir.bench.simulate.SimulatedWorker.Job;
 import dev.kvasir.bench.simulate.Trace.Request;
 import dev.kvasir.kvstore.hash.BlockHash;
-import dev.kvasir.kvstore.index.BlockEvent;
-import dev.kvasir.kvstore.index.EventBatch;
+import dev.kvasir.kvstore.hash.HashChain;
+import dev.kvasir.kvstore.index.Holder;
 import dev.kvasir.kvstore.index.IndexReplica;
-import dev.kvasir.kvstore.index.SnapshotPart;
+import dev.kvasir.kvstore.index.Match;
+import dev.kvasir.kvstore.index.PrefixIndex;
 import dev.kvasir.kvstore.index.Tier;
 import dev.kvasir.router.placement.ClusterState;
-import dev.kvasir.router.placement.LoadLedger.Capacity;
-import dev.kvasir.router.placement.LoadLedger.Reported;
+import dev.kvasir.router.placement.LoadLedger;
 import dev.kvasir.router.placement.Placement;
 import dev.kvasir.router.placement.PrefixSource.Prefixes;
 import dev.kvasir.router.placement.Query;
 import dev.kvasir.router.placement.WorkerId;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.List;
 import java.util.PriorityQueue;
 import java.util.SplittableRandom;
+import java.util.function.ToIntBiFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One router and its workers in virtual time. The router's side is the code that serves: cluster state, ledger, index replica
- * and policy; workers tell it of blocks after each step and of their load as often as real ones do.
+ * One router, its workers and a kvstore in virtual time. The router's side is the code that serves: cluster state, ledger,
+ * index replica and policy; workers tell it of blocks after each step and of their load as often as real ones do, and
+ * decide by the code that serves whether to pull.
  */
 final class SimulatedCluster {
     private static final String MODEL = "simulated";
     private static final double REPORT_SECONDS = 0.05;
+    private static final Holder STORE = new Holder("kvstore", 0);
 
     private final Settings settings;
     private final Placement placement;
     private final SplittableRandom random;
     private final IndexReplica replica;
+    private final BitSet offering = new BitSet();
+    private final Match match = new Match();
     private final ClusterState state;
+    private final Chains chains;
+    private final SimulatedStore store;
     private final Member[] members;
+    private final Source[] sources;
     private final PriorityQueue<StepEnd> agenda = new PriorityQueue<>();
     private final double[] ttftMillis;
     private final double[] tpotMillis;
     private final double[] firstToken;
-    private long hitBlocks;
+    private long localBlocks;
+    private long pulledBlocks;
     private double lastEnd;
 
     /**
      * What is simulated.
      *
-     * @param cacheBlocks of each worker
      * @param speed how many times faster than in the trace requests arrive
      */
-    record Settings(Trace trace, int workers, int cacheBlocks, StepCosts costs, double speed, long seed) {}
+    record Settings(
+            Trace trace, int workers, Capacity capacity, StepCosts costs, Network network, double speed, long seed) {}
+
+    /**
+     * Somebody who can be pulled from.
+     *
+     * @param there how many of a chain's first blocks it really has, of so many
+     */
+    private record Source(Link link, ToIntBiFunction<HashChain, Integer> there) {}
 
     private record StepEnd(double seconds, int member, long version) implements Comparable<StepEnd> {
         @Override
@@ -66,18 +80,36 @@ final class SimulatedCluster {
         this.settings = settings;
         this.placement = placement;
         this.random = new SplittableRandom(settings.seed);
-        int unique = settings.trace.uniqueBlocks();
-        long pairs = Math.min((long) settings.workers * Math.min(settings.cacheBlocks, unique), 1L << 28);
-        replica = new IndexReplica(new IndexReplica.Limits(
-                unique + 2, (int) Math.min(pairs + 2, Integer.MAX_VALUE - 8), Integer.MAX_VALUE, Long.MAX_VALUE));
-        state = new ClusterState(_ -> new Prefixes(replica, new BitSet(), _ -> false));
-        members = new Member[settings.workers];
+        this.chains = new Chains(settings.trace);
+        this.replica = new IndexReplica(limits(settings));
+        this.state = new ClusterState(_ -> new Prefixes(replica, offering, _ -> true));
+        this.sources = new Source[settings.workers + 1];
+        this.store = new SimulatedStore(
+                settings.capacity.storeBlocks(),
+                Math.ceilDiv(settings.workers, settings.network.workersPerStore()),
+                new HolderNews(replica, STORE));
+        offer(replica.index().slot(STORE), new Source(store.link(), store::read));
+        this.members = new Member[settings.workers];
         for (int i = 0; i < members.length; i++) {
             members[i] = new Member(i);
         }
-        ttftMillis = new double[settings.trace.requests().size()];
-        tpotMillis = new double[ttftMillis.length];
-        firstToken = new double[ttftMillis.length];
+        this.ttftMillis = new double[settings.trace.requests().size()];
+        this.tpotMillis = new double[ttftMillis.length];
+        this.firstToken = new double[ttftMillis.length];
+    }
+
+    private static IndexReplica.Limits limits(Settings settings) {
+        int unique = settings.trace.uniqueBlocks();
+        var capacity = settings.capacity;
+        long held = Math.min((long) capacity.deviceBlocks() + capacity.hostBlocks(), unique);
+        long pairs = settings.workers * held + Math.min(capacity.storeBlocks(), unique);
+        return new IndexReplica.Limits(
+                unique + 2, (int) Math.min(2 * pairs + 2, 1L << 28), Integer.MAX_VALUE, Long.MAX_VALUE);
+    }
+
+    private void offer(int slot, Source source) {
+        sources[slot] = source;
+        offering.set(slot, settings.network.pulls());
     }
 
     /** Runs a whole trace. */
@@ -93,10 +125,18 @@ final class SimulatedCluster {
             dispatch(i, requests.get(i), arrival);
         }
         runUntil(Double.POSITIVE_INFINITY);
-        var work = Arrays.stream(members).mapToDouble(m -> m.worker.computedTokens());
+        double blocks = settings.trace.blocks();
+        double blockBytes = settings.trace.blockSize() * settings.network.tokenBytes();
+        long pulled =
+                Arrays.stream(members).mapToLong(m -> m.pulls.pulledBlocks()).sum();
         return new Outcome(
-                (double) hitBlocks / settings.trace.blocks(),
-                Distribution.of(work.toArray()),
+                localBlocks / blocks,
+                pulledBlocks / blocks,
+                pulled * blockBytes,
+                store.takenBlocks() * blockBytes,
+                Distribution.of(Arrays.stream(members)
+                        .mapToDouble(m -> m.worker.computedTokens())
+                        .toArray()),
                 IntStream.range(0, ttftMillis.length)
                         .mapToObj(i -> new Outcome.Served(ttftMillis[i], tpotMillis[i]))
                         .toList(),
@@ -124,7 +164,7 @@ final class SimulatedCluster {
         var decision = placement.place(state.view(query, nanos), query, random);
         var chosen = decision.chosen().orElseThrow();
         state.dispatched(chosen, Integer.toString(index), query, decision, nanos);
-        members[(int) chosen.incarnation()].arrived(new Job(index, request), now);
+        members[(int) chosen.incarnation()].arrived(index, request, now);
     }
 
     private static long nanos(double seconds) {
@@ -136,25 +176,28 @@ final class SimulatedCluster {
         private final int number;
         private final WorkerId id;
         private final SimulatedWorker worker;
-        private final List<BlockEvent> events = new ArrayList<>();
-        private long nextSequence = 1;
+        private final SimulatedPulls pulls;
+        private final Link link = new Link(1);
+        private final HolderNews news;
         private long epoch;
         private double reportedAt = Double.NEGATIVE_INFINITY;
         private long version;
 
         Member(int number) {
             this.number = number;
+            int blockSize = settings.trace.blockSize();
+            int blocks = settings.capacity.deviceBlocks();
             id = new WorkerId("worker-" + number, number);
-            worker = new SimulatedWorker(settings.costs, settings.cacheBlocks, settings.trace.blockSize(), this);
-            state.ledger()
-                    .join(id, new Capacity(MODEL, Integer.MAX_VALUE, settings.trace.blockSize(), settings.cacheBlocks));
-            replica.join(id.holder());
-            replica.apply(new SnapshotPart(id.holder(), 0, 0, 1, List.of()), 0);
+            worker = new SimulatedWorker(settings.costs, settings.capacity, settings.network, blockSize, this);
+            pulls = new SimulatedPulls(settings.network, blockSize, settings.costs.prefillTokensPerSecond(), link);
+            state.ledger().join(id, new LoadLedger.Capacity(MODEL, Integer.MAX_VALUE, blockSize, blocks));
+            news = new HolderNews(replica, id.holder());
+            offer(news.slot(), new Source(link, (chain, count) -> Math.min(count, worker.localBlocks(chain))));
         }
 
-        void arrived(Job job, double now) {
-            worker.accept(job);
-            state.ledger().acknowledged(id, Integer.toString(job.index));
+        void arrived(int index, Request request, double now) {
+            worker.accept(job(index, request, now));
+            state.ledger().acknowledged(id, Integer.toString(index));
             if (worker.running()) {
                 schedule(worker.cut(now));
             } else {
@@ -162,13 +205,33 @@ final class SimulatedCluster {
             }
         }
 
+        private Job job(int index, Request request, double now) {
+            var prompt = request.prompt();
+            int have = worker.localBlocks(prompt);
+            var source = bestSource(prompt);
+            int end = source == null ? 0 : source.there.applyAsInt(prompt, prompt.size());
+            var pull = source == null || end <= have
+                    ? null
+                    : pulls.begin(prompt, have, end, source.link, worker.queuedTokens(), now);
+            return pull == null
+                    ? new Job(index, request, now, 0, 0)
+                    : new Job(index, request, pull.readySeconds(), have, end);
+        }
+
+        /** Who offers the longest prefix of a chain. */
+        private @Nullable Source bestSource(HashChain chain) {
+            replica.index().match(chain, chain.size(), match);
+            int best = PrefixIndex.UNKNOWN;
+            for (int slot = offering.nextSetBit(0); slot >= 0; slot = offering.nextSetBit(slot + 1)) {
+                best = match.blocks(slot) > match.blocks(best) ? slot : best;
+            }
+            return best == PrefixIndex.UNKNOWN || best == news.slot() ? null : sources[best];
+        }
+
         void stepped(double now) {
             worker.end(now);
-            if (!events.isEmpty()) {
-                replica.apply(new EventBatch(id.holder(), nextSequence, events));
-                nextSequence += events.size();
-                events.clear();
-            }
+            news.flush();
+            store.flush();
             begin(now);
             lastEnd = Math.max(lastEnd, now);
         }
@@ -177,7 +240,8 @@ final class SimulatedCluster {
             schedule(worker.begin(now));
             if (now - reportedAt >= REPORT_SECONDS || worker.requests() == 0) {
                 reportedAt = now;
-                var report = new Reported(++epoch, worker.queuedTokens(), worker.requests(), Integer.MAX_VALUE, false);
+                var report = new LoadLedger.Reported(
+                        ++epoch, worker.queuedTokens(), worker.requests(), Integer.MAX_VALUE, false, pulls.price(now));
                 state.ledger().reported(id, report);
             }
         }
@@ -191,17 +255,35 @@ final class SimulatedCluster {
 
         @Override
         public void stored(BlockHash hash, @Nullable BlockHash parent) {
-            events.add(new BlockEvent.Stored(hash, parent, Tier.DEVICE));
+            news.stored(hash, parent, Tier.DEVICE);
         }
 
         @Override
         public void evicted(BlockHash hash) {
-            events.add(new BlockEvent.Evicted(hash, Tier.DEVICE));
+            news.evicted(hash, Tier.DEVICE);
+        }
+
+        @Override
+        public void storedInHost(BlockHash hash) {
+            news.stored(hash, chains.of(hash).parent(), Tier.HOST);
+        }
+
+        @Override
+        public void evictedFromHost(BlockHash hash) {
+            news.evicted(hash, Tier.HOST);
+        }
+
+        @Override
+        public void released(BlockHash hash) {
+            if (settings.capacity.storeBlocks() > 0) {
+                store.offer(chains.of(hash));
+            }
         }
 
         @Override
         public void firstToken(Job job, double now) {
-            hitBlocks += job.hitBlocks;
+            localBlocks += job.localBlocks;
+            pulledBlocks += job.pulledBlocks;
             firstToken[job.index] = now;
             ttftMillis[job.index] = (now - job.request.arrivalSeconds() / settings.speed) * 1000;
         }

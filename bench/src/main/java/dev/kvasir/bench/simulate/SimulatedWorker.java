@@ -1,6 +1,8 @@
 package dev.kvasir.bench.simulate;
 
 import dev.kvasir.bench.simulate.Trace.Request;
+import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.hash.HashChain;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -8,24 +10,35 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A worker that computes nothing, but takes the time for it: continuous batching with chunked prefill, first come first
- * served, and a cache of blocks. Its cache counts beside what running sequences hold, so blocks never run out.
+ * served but for those whose blocks are being pulled, and blocks on its device and in host memory. Its cache counts beside
+ * what running sequences hold, so blocks never run out.
  */
 final class SimulatedWorker {
     private final StepCosts costs;
-    private final BlockCache cache;
+    private final BlockCache device;
+    private final HostTier host;
     private final int blockSize;
+    private final double restoreSecondsPerBlock;
     private final Listener listener;
     private final ArrayDeque<Job> waiting = new ArrayDeque<>();
     private final List<Job> decoding = new ArrayList<>();
     private @Nullable Job prefilling;
     private double stepBegan;
     private double stepSeconds;
+    private double restoreSeconds;
     private int steps;
     private int stepPrefill;
     private long computedTokens;
 
     /** What the rest of the cluster hears of a worker. */
     interface Listener extends BlockCache.Changes {
+        /** The device has let go of a block, or had no room for it. */
+        void released(BlockHash hash);
+
+        void storedInHost(BlockHash hash);
+
+        void evictedFromHost(BlockHash hash);
+
         void firstToken(Job job, double nowSeconds);
 
         void finished(Job job, double nowSeconds);
@@ -35,22 +48,72 @@ final class SimulatedWorker {
     static final class Job {
         final int index;
         final Request request;
+        final double readySeconds;
+        final int pulledFrom;
+        final int pulledTo;
         int remainingPrompt;
         int remainingOutput;
-        int hitBlocks;
+        int localBlocks;
+        int pulledBlocks;
 
-        Job(int index, Request request) {
+        /** With blocks of its prompt that are pulled, in [pulledFrom, pulledTo), until {@code readySeconds}. */
+        Job(int index, Request request, double readySeconds, int pulledFrom, int pulledTo) {
             this.index = index;
             this.request = request;
+            this.readySeconds = readySeconds;
+            this.pulledFrom = pulledFrom;
+            this.pulledTo = pulledTo;
             this.remainingPrompt = request.promptTokens();
             this.remainingOutput = request.outputTokens();
         }
+
+        private void start(int local, int blockSize) {
+            localBlocks = local;
+            pulledBlocks = local < pulledFrom ? 0 : Math.max(0, pulledTo - local);
+            remainingPrompt = Math.max(1, remainingPrompt - (local + pulledBlocks) * blockSize);
+        }
     }
 
-    SimulatedWorker(StepCosts costs, int cacheBlocks, int blockSize, Listener listener) {
+    /** Blocks that the device let go of, and that come back when they are wanted. */
+    private final class HostTier implements BlockCache.Changes {
+        private final BlockCache cache;
+
+        HostTier(int blocks) {
+            cache = new BlockCache(blocks);
+        }
+
+        @Override
+        public void stored(BlockHash hash, @Nullable BlockHash parent) {
+            listener.storedInHost(hash);
+        }
+
+        @Override
+        public void evicted(BlockHash hash) {
+            listener.evictedFromHost(hash);
+        }
+    }
+
+    /** Passes on what happens on the device, and moves what it lets go of to host memory. */
+    private final class DeviceChanges implements BlockCache.Changes {
+        @Override
+        public void stored(BlockHash hash, @Nullable BlockHash parent) {
+            listener.stored(hash, parent);
+        }
+
+        @Override
+        public void evicted(BlockHash hash) {
+            listener.evicted(hash);
+            host.cache.use(hash, null, host);
+            listener.released(hash);
+        }
+    }
+
+    SimulatedWorker(StepCosts costs, Capacity capacity, Network network, int blockSize, Listener listener) {
         this.costs = costs;
-        this.cache = new BlockCache(cacheBlocks);
+        this.device = new BlockCache(capacity.deviceBlocks());
+        this.host = new HostTier(capacity.hostBlocks());
         this.blockSize = blockSize;
+        this.restoreSecondsPerBlock = blockSize * network.tokenBytes() / network.hostBytesPerSecond();
         this.listener = listener;
     }
 
@@ -62,19 +125,41 @@ final class SimulatedWorker {
         return steps > 0;
     }
 
-    /** Begins the next step, or several that are alike, if there is anything to do. Gives their end, or infinity. */
+    /** Blocks of a prompt on the device and in host memory. */
+    int localBlocks(HashChain chain) {
+        return host.cache.match(chain, device.match(chain));
+    }
+
+    /**
+     * Begins the next step, or several that are alike, if there is anything to do. Gives their end, or when a pull for the
+     * next one ends, or infinity.
+     */
     double begin(double nowSeconds) {
-        stepPrefill = planPrefill(costs.stepTokensMax() - decoding.size());
+        restoreSeconds = 0;
+        stepPrefill = planPrefill(costs.stepTokensMax() - decoding.size(), nowSeconds);
         if (stepPrefill == 0 && decoding.isEmpty()) {
             steps = 0;
-            return Double.POSITIVE_INFINITY;
+            return nextReady();
         }
         stepBegan = nowSeconds;
-        stepSeconds = costs.stepSeconds(stepPrefill, decoding.size());
-        steps = stepPrefill > 0
-                ? 1
-                : decoding.stream().mapToInt(job -> job.remainingOutput).min().orElseThrow();
+        stepSeconds = costs.stepSeconds(stepPrefill, decoding.size()) + restoreSeconds;
+        steps = stepPrefill > 0 ? 1 : stepsUntilChange(nowSeconds);
         return end();
+    }
+
+    private int stepsUntilChange(double nowSeconds) {
+        int untilEnd =
+                decoding.stream().mapToInt(job -> job.remainingOutput).min().orElseThrow();
+        double ready = decoding.size() < costs.sequencesMax() ? nextReady() : Double.POSITIVE_INFINITY;
+        return (int) Math.clamp(Math.ceil((ready - nowSeconds) / stepSeconds), 1, untilEnd);
+    }
+
+    private double nextReady() {
+        double ready = Double.POSITIVE_INFINITY;
+        for (var job : waiting) {
+            ready = Math.min(ready, job.readySeconds);
+        }
+        return ready;
     }
 
     /** Something has come that the next step must see: of several steps, those not begun are not taken. Gives the end. */
@@ -87,18 +172,39 @@ final class SimulatedWorker {
         return stepBegan + steps * stepSeconds;
     }
 
-    private int planPrefill(int budget) {
-        if (prefilling == null && !waiting.isEmpty() && decoding.size() < costs.sequencesMax()) {
-            prefilling = waiting.remove();
-            prefilling.hitBlocks = cache.match(prefilling.request.prompt());
-            prefilling.remainingPrompt =
-                    Math.max(1, prefilling.request.promptTokens() - prefilling.hitBlocks * blockSize);
+    private int planPrefill(int budget, double nowSeconds) {
+        if (prefilling == null && decoding.size() < costs.sequencesMax()) {
+            prefilling = takeReady(nowSeconds);
+            if (prefilling != null) {
+                start(prefilling);
+            }
         }
         return prefilling == null ? 0 : Math.min(Math.max(1, budget), prefilling.remainingPrompt);
     }
 
+    private @Nullable Job takeReady(double nowSeconds) {
+        for (var each = waiting.iterator(); each.hasNext(); ) {
+            var job = each.next();
+            if (job.readySeconds <= nowSeconds) {
+                each.remove();
+                return job;
+            }
+        }
+        return null;
+    }
+
+    private void start(Job job) {
+        var prompt = job.request.prompt();
+        int onDevice = device.match(prompt);
+        job.start(host.cache.match(prompt, onDevice), blockSize);
+        restoreSeconds = (job.localBlocks + job.pulledBlocks - onDevice) * restoreSecondsPerBlock;
+    }
+
     /** The steps begun have ended. */
     void end(double nowSeconds) {
+        if (steps == 0) {
+            return;
+        }
         computedTokens += stepPrefill + (long) steps * decoding.size();
         for (var job : decoding) {
             job.remainingOutput -= steps;
@@ -121,7 +227,11 @@ final class SimulatedWorker {
     }
 
     private void prefilled(Job job, double nowSeconds) {
-        cache.use(job.request.prompt(), listener);
+        var prompt = job.request.prompt();
+        device.use(prompt, new DeviceChanges());
+        if (device.match(prompt) < prompt.size()) {
+            listener.released(prompt.get(prompt.size() - 1));
+        }
         listener.firstToken(job, nowSeconds);
         job.remainingOutput--;
         if (job.remainingOutput == 0) {
@@ -146,9 +256,5 @@ final class SimulatedWorker {
 
     long computedTokens() {
         return computedTokens;
-    }
-
-    int cachedBlocks() {
-        return cache.size();
     }
 }

@@ -2,10 +2,12 @@ package dev.kvasir.bench.simulate;
 
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.hash.HashChain;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.PriorityQueue;
 
 /**
  * Requests in the order of their arrival.
@@ -59,6 +61,24 @@ public record Trace(String name, int blockSize, List<Request> requests) {
             cache.use(request.prompt(), BlockCache.Changes.NONE);
         }
         return (double) hits / blocks();
+    }
+
+    /**
+     * Work of the busiest of so many workers over the mean where each request goes to whoever was given least before, and
+     * computes what one cache of {@code capacity} blocks does not have: how even it gets without regard to caches.
+     */
+    public double greedyImbalance(int workers, int capacity) {
+        var cache = new BlockCache(capacity);
+        var least = new PriorityQueue<>(Collections.nCopies(workers, 0.0));
+        double sum = 0;
+        for (var request : requests) {
+            int cached = cache.match(request.prompt()) * blockSize;
+            cache.use(request.prompt(), BlockCache.Changes.NONE);
+            int work = Math.max(1, request.promptTokens() - cached) + request.outputTokens() - 1;
+            sum += work;
+            least.add(least.remove() + work);
+        }
+        return Collections.max(least) * workers / sum;
     }
 
     /** Turns the numbers that a trace has for its blocks into names, the same object for the same number. */

@@ -8,7 +8,7 @@ import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.Match;
 import dev.kvasir.kvstore.index.SnapshotPart;
 import dev.kvasir.kvstore.index.Tier;
-import dev.kvasir.protocol.PullPrice;
+import dev.kvasir.kvstore.transfer.PullPrice;
 import dev.kvasir.router.placement.ClusterState;
 import dev.kvasir.router.placement.LoadLedger.Capacity;
 import dev.kvasir.router.placement.LoadLedger.Reported;

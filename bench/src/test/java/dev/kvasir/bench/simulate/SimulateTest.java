@@ -105,6 +105,83 @@ class SimulateTest {
     }
 
     @Test
+    void whatAWorkerLetGoOfIsPulledFromTheStoreInTheTimeThatItTakes() {
+        var trace = twiceTheSame();
+        // Two blocks of 512 bytes take 0.1 s and come 0.05 s after they are asked for; then one token is computed.
+        var network = new Network(1, 10_240, 1, 0.05, 1e12);
+        var outcome = run(trace, new Capacity(2, 0, 10), network);
+        assertThat(outcome.localRate()).isZero();
+        assertThat(outcome.pulledRate()).isEqualTo(2 / 6.0);
+        assertThat(outcome.served().get(2).ttftMillis()).isEqualTo(160, within());
+        assertThat(outcome.pulledBytes()).isEqualTo(1024);
+        assertThat(outcome.storedBytes()).isEqualTo(2048);
+        assertThat(outcome.work().max()).isEqualTo(2 * 1024 + 1);
+
+        var without = run(trace, new Capacity(2, 0, 10), Network.none());
+        assertThat(without.hitRate()).isZero();
+        assertThat(without.served().get(2).ttftMillis()).isEqualTo(1024, within());
+    }
+
+    @Test
+    void whatAWorkerLetGoOfComesBackFromItsHostMemory() {
+        var outcome = run(twiceTheSame(), new Capacity(2, 4, 0), new Network(1, 0, 1, 0, 10_240));
+        assertThat(outcome.localRate()).isEqualTo(2 / 6.0);
+        assertThat(outcome.served().get(2).ttftMillis()).isEqualTo(110, within());
+    }
+
+    @Test
+    void aNetworkSlowerThanTheDeviceIsTriedAndThenLeftAlone() {
+        var requests = new ArrayList<Trace.Request>();
+        for (int i = 0; i < 20; i++) {
+            requests.add(new Trace.Request(10 * i, 1024, 1, i % 2 == 0 ? chain(1, 2) : chain(3, 4)));
+        }
+        var trace = new Trace("in turns", 512, requests);
+        var slow = run(trace, new Capacity(2, 0, 10), new Network(1, 600, 1, 0.001, 1e12));
+        assertThat(slow.pulledBytes()).isEqualTo(1024);
+        var fast = run(trace, new Capacity(2, 0, 10), new Network(1, 6_000, 1, 0.001, 1e12));
+        assertThat(fast.pulledBytes()).isEqualTo(18 * 1024);
+    }
+
+    @Test
+    void aCacheOfOneSizeIsDividedInManyWays() {
+        for (int workers : List.of(1, 7, 64, 512)) {
+            for (int store : List.of(0, 50, 90)) {
+                var capacity = Capacity.of(14_424, workers, 5, store);
+                int own = capacity.deviceBlocks() + capacity.hostBlocks();
+                assertThat(workers * own + capacity.storeBlocks()).isBetween(14_424 - workers, 14_424);
+            }
+        }
+        assertThat(Capacity.of(64, 64, 0, 90)).isEqualTo(new Capacity(1, 0, 0));
+    }
+
+    @Test
+    void aSharedTierFindsWhatManySmallCachesCannotHold() {
+        var trace = GeneratedTrace.of(4000, 2);
+        int blocks = trace.uniqueBlocks() / 5;
+        var pooled = trace.pooledHitRate(blocks);
+        var network = new Network(131_072, 50e9, 8, 0.001, 50e9);
+        var apart = run(trace, 128, Capacity.of(blocks, 128, 0, 0), COSTS, Network.none());
+        var shared = run(trace, 128, Capacity.of(blocks, 128, 0, 90), COSTS, network);
+        assertThat(apart.hitRate()).isLessThan(0.97 * pooled);
+        assertThat(shared.hitRate()).isGreaterThan(0.97 * pooled);
+        assertThat(shared.imbalance()).isLessThan(apart.imbalance());
+    }
+
+    @Test
+    void greedyBalanceGivesEachRequestToWhoeverHasLeast() {
+        var trace = new Trace(
+                "three",
+                512,
+                List.of(
+                        new Trace.Request(0, 1024, 1, chain(1, 2)),
+                        new Trace.Request(0, 512, 1, chain(3)),
+                        new Trace.Request(0, 1024, 1, chain(1, 4))));
+        assertThat(trace.greedyImbalance(2, 10)).isEqualTo(1, within());
+        assertThat(trace.greedyImbalance(2, 0)).isEqualTo(1536 / 1280.0, within());
+        assertThat(trace.greedyImbalance(4, 0)).isEqualTo(1024 / 640.0, within());
+    }
+
+    @Test
     void aTraceFileIsRead() throws IOException {
         var file = write("""
                 {"timestamp": 0, "input_length": 700, "output_length": 5, "hash_ids": [0, 1]}
@@ -143,10 +220,23 @@ class SimulateTest {
         var json = folder.resolve("result.json");
         int status = new CommandLine(new SimulateCommand())
                 .setOut(new PrintWriter(out))
-                .execute("--num-requests", "200", "--workers", "2,4", "--cache", "5,100", "-o", json.toString());
+                .execute(
+                        "--num-requests",
+                        "200",
+                        "--workers",
+                        "2,4",
+                        "--cache",
+                        "5,100",
+                        "--store-share",
+                        "0,50",
+                        "--pull-bandwidth",
+                        "12500",
+                        "-o",
+                        json.toString());
         assertThat(status).isZero();
         assertThat(out.toString()).contains("(pooled)", "prefix-threshold", "max/mean work", "result.svg");
-        assertThat(Files.readString(json)).contains("\"policy\" : \"bounded-hash\"", "\"max_over_mean_work\"");
+        assertThat(Files.readString(json))
+                .contains("\"policy\" : \"bounded-hash\"", "\"max_over_mean_work\"", "\"pulled_hit_rate\"");
         assertThat(Files.readString(folder.resolve("result.svg")))
                 .startsWith("<svg")
                 .contains("4 workers", "cache 5 %");
@@ -159,14 +249,42 @@ class SimulateTest {
         assertThat(line.execute("--workers", "0")).isEqualTo(2);
         assertThat(line.execute("--placement", "best")).isEqualTo(2);
         assertThat(line.execute("--prefill-rate", "0")).isEqualTo(2);
+        assertThat(line.execute("--store-share", "100")).isEqualTo(2);
+        assertThat(line.execute("--pull-bandwidth", "-1")).isEqualTo(2);
         assertThat(err.toString())
                 .contains(
-                        "--workers is 0", "--placement is best but must be one of cost", "step costs must be above 0");
+                        "--workers is 0",
+                        "--placement is best but must be one of cost",
+                        "step costs must be above 0",
+                        "--store-share 100 and --host-share 0",
+                        "--pull-bandwidth is -1");
+    }
+
+    /** A prompt, another, and the first again, far apart. */
+    private static Trace twiceTheSame() {
+        return new Trace(
+                "again",
+                512,
+                List.of(
+                        new Trace.Request(0, 1024, 1, chain(1, 2)),
+                        new Trace.Request(10, 1024, 1, chain(3, 4)),
+                        new Trace.Request(20, 1024, 1, chain(1, 2))));
+    }
+
+    private static Outcome run(Trace trace, Capacity capacity, Network network) {
+        return run(trace, 1, capacity, new StepCosts(1000, 10, 0, 2048, 4), network);
+    }
+
+    private static Outcome run(Trace trace, int workers, Capacity capacity, StepCosts costs, Network network) {
+        return SimulatedCluster.run(
+                new SimulatedCluster.Settings(trace, workers, capacity, costs, network, 1, 5), Policy.COST.create());
     }
 
     private static Outcome run(Trace trace, int workers, int cacheBlocks, StepCosts costs, Policy policy) {
         return SimulatedCluster.run(
-                new SimulatedCluster.Settings(trace, workers, cacheBlocks, costs, 1, 5), policy.create());
+                new SimulatedCluster.Settings(
+                        trace, workers, Capacity.onDevices(cacheBlocks), costs, Network.none(), 1, 5),
+                policy.create());
     }
 
     private Path write(String text) throws IOException {

@@ -158,6 +158,9 @@ public final class Member implements AutoCloseable {
                 String.join(",", roles),
                 "--ready-file",
                 readyFile().toString()));
+        if (settings.processors() > 0) {
+            command.add(1, "-XX:ActiveProcessorCount=" + settings.processors());
+        }
         var builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log().toFile());
         process = builder.start();
         cluster.leadTo(listen, port);

@@ -9,18 +9,24 @@ import java.util.stream.Collectors;
  *
  * @param heapMegabytes of each process
  * @param warmUpMillis before a worker serves
+ * @param processors that each member takes the machine to have; 0 for those it has
  * @param more settings, each with its full name, that come before the usual ones
  */
-public record Settings(int heapMegabytes, long warmUpMillis, String more) {
-    static final Settings USUAL = new Settings(512, 2000, "");
+public record Settings(int heapMegabytes, long warmUpMillis, int processors, String more) {
+    static final Settings USUAL = new Settings(512, 2000, 0, "");
 
     /** The usual ones, but for those named in {@code more}. */
     public static Settings usual(String more) {
-        return new Settings(USUAL.heapMegabytes, USUAL.warmUpMillis, more);
+        return new Settings(USUAL.heapMegabytes, USUAL.warmUpMillis, USUAL.processors, more);
+    }
+
+    /** The same with one processor for each member, so that two compute twice as much as one. */
+    public Settings onOneProcessorEach() {
+        return new Settings(heapMegabytes, warmUpMillis, 1, more);
     }
 
     Settings withoutWarmUp() {
-        return new Settings(heapMegabytes, 0, more);
+        return new Settings(heapMegabytes, 0, processors, more);
     }
 
     /**

@@ -27,8 +27,10 @@ final class Pair implements AutoCloseable {
      * @param sharing of the first alone
      */
     static Pair start(Path folder, String settings, String sharing) throws IOException, InterruptedException {
-        var none = Settings.usual(settings + "\nkvasir.worker.sharing.memory = 0 MiB");
-        var with = Arm.start(folder.resolve("with"), Settings.usual(settings + "\n" + sharing));
+        var none = Settings.usual(settings + "\nkvasir.worker.sharing.memory = 0 MiB")
+                .onOneProcessorEach();
+        var all = Settings.usual(settings + "\n" + sharing).onOneProcessorEach();
+        var with = Arm.start(folder.resolve("with"), all);
         try {
             return new Pair(with, Arm.start(folder.resolve("without"), none));
         } catch (IOException e) {

@@ -403,6 +403,7 @@ class WorkerShell implements Life.Program, TransferHost {
     }
 
     private WorkerProtocol.LoadReport report(EngineLoad load) {
+        var pull = puller().price(load.promptTokensPerSecond());
         return new WorkerProtocol.LoadReport(
                 self.incarnation(),
                 ++epoch,
@@ -412,7 +413,8 @@ class WorkerShell implements Life.Program, TransferHost {
                 load.freeBlocks(),
                 load.totalBlocks(),
                 draining,
-                puller().price(load.promptTokensPerSecond()));
+                pull.setupTokens(),
+                pull.perToken());
     }
 
     private WorkerProtocol.Description description() {

@@ -1,7 +1,5 @@
 package dev.kvasir.kvstore.transfer;
 
-import dev.kvasir.protocol.PullPrice;
-
 /**
  * Whether pulling KV blocks beats computing them, from what pulls took so far. Pure; a pull's time is its set-up, until the
  * first block is there, and its bytes at the bandwidth seen, shared with other pulls. Not thread-safe.

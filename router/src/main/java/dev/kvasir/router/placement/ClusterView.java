@@ -1,6 +1,6 @@
 package dev.kvasir.router.placement;
 
-import dev.kvasir.protocol.PullPrice;
+import dev.kvasir.kvstore.transfer.PullPrice;
 import java.util.List;
 
 /** The workers as a router sees them at one moment, with a request in hand. */

@@ -1,6 +1,6 @@
 package dev.kvasir.router.placement;
 
-import dev.kvasir.protocol.PullPrice;
+import dev.kvasir.kvstore.transfer.PullPrice;
 import dev.kvasir.router.placement.ClusterView.Cached;
 import dev.kvasir.router.placement.ClusterView.WorkerView;
 import java.util.Comparator;

@@ -1,6 +1,6 @@
 package dev.kvasir.router.placement;
 
-import dev.kvasir.protocol.PullPrice;
+import dev.kvasir.kvstore.transfer.PullPrice;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeMap;

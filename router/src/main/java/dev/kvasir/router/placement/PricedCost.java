@@ -9,7 +9,7 @@ import java.util.random.RandomGenerator;
  * <pre>
  * cost =   prompt tokens that no tier reachable from the worker holds
  *        + nearTokenCost   x tokens that come from its host memory
- *        + pull price      of tokens that would be pulled from a peer or a kvstore, as the worker measures it
+ *        + pullWeight      x price, as the worker measures it, of tokens that would be pulled from a peer or a kvstore
  *        + waitWeight      x load there beyond that of the least loaded worker, up to patience x prompt tokens
  *        + 1               x such load beyond that
  *        + shortageWeight  x tokens for which it has no free blocks
@@ -20,7 +20,8 @@ import java.util.random.RandomGenerator;
  * </pre>
  *
  * All of it is per request and per worker: imbalance never takes the affinity of other requests away. Waiting is cheaper than
- * computing again, since it delays one request and computing delays all that come after; but only up to a point, so that a
+ * computing again, since it delays one request and computing delays all that come after (a pull is between them: it takes
+ * network); but only up to a point, so that a
  * prefix that everybody asks for is computed in more and more places. The last term decides between workers that are as good
  * otherwise; it spreads what is new over all caches evenly, so that each evicts what has not been used for about as long, as
  * one pooled cache would.
@@ -30,6 +31,7 @@ public final class PricedCost implements Placement {
      * What things cost, as a share of computing a token.
      *
      * @param nearTokenCost to copy a token's KV from host memory
+     * @param pullWeight of a token that could be computed while a pull takes its time
      * @param waitWeight of a token that is computed before the request's turn
      * @param patience beyond so many times its own prompt, a request's wait counts in full
      * @param sequenceTokens of work that each request at hand stands for beyond what it has queued
@@ -40,6 +42,7 @@ public final class PricedCost implements Placement {
      */
     public record Prices(
             double nearTokenCost,
+            double pullWeight,
             double waitWeight,
             double patience,
             double sequenceTokens,
@@ -47,7 +50,7 @@ public final class PricedCost implements Placement {
             double displacementWeight,
             double balanceWeight,
             double jitter) {
-        public static final Prices DEFAULT = new Prices(0.1, 0.05, 16, 512, 1, 1, 0.5, 0.001);
+        public static final Prices DEFAULT = new Prices(0.1, 0.25, 0.05, 16, 512, 1, 1, 0.5, 0.001);
     }
 
     private final Prices prices;
@@ -105,8 +108,10 @@ public final class PricedCost implements Placement {
     }
 
     /** A pull that takes longer than computing is made only while others are computed: it costs no more. */
-    private static double pull(WorkerView worker, int tokens) {
-        return tokens == 0 ? 0 : Math.min(tokens, worker.pull().of(tokens));
+    private double pull(WorkerView worker, int tokens) {
+        return tokens == 0
+                ? 0
+                : prices.pullWeight * Math.min(tokens, worker.pull().of(tokens));
     }
 
     private static double shortage(WorkerView worker, Query query) {

@@ -11,7 +11,7 @@ import dev.kvasir.kvstore.index.Holder;
 import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.SnapshotPart;
 import dev.kvasir.kvstore.index.Tier;
-import dev.kvasir.protocol.PullPrice;
+import dev.kvasir.kvstore.transfer.PullPrice;
 import dev.kvasir.router.Seeds;
 import dev.kvasir.router.placement.ClusterView.Cached;
 import dev.kvasir.router.placement.ClusterView.WorkerView;
@@ -92,7 +92,7 @@ class ClusterStateTest {
                         new Cached(0, 0, 0), // It computes about as fast.
                         new Cached(0, 0, 0)); // It computes in another way.
         var candidates = place(Policy.COST, prompt).candidates();
-        double pulled = 320 + 16 + 0.25 * 960;
+        double pulled = 320 + 0.25 * (16 + 0.25 * 960);
         assertThat(candidates.get(1).cost() - candidates.get(0).cost()).isCloseTo(pulled, within(5.0));
         assertThat(candidates.get(1).pull()).isEqualTo(new PullPrice(16, 0.25));
     }
@@ -119,8 +119,9 @@ class ClusterStateTest {
             var fresh = new ClusterStateTest();
             var blocks = random.nextInt(100, 400);
             int stay = fresh.requestsUntilTheHolderIsLeft(blocks, price);
-            // Each request at hand is a load of 512 tokens and one to compute; one that waits costs a twentieth.
-            double expected = price.of((long) blocks * BLOCK) / (513 * 0.05);
+            // Each request at hand is a load of 512 tokens and one to compute; one that waits costs a twentieth, a pull
+            // a fourth.
+            double expected = 0.25 * price.of((long) blocks * BLOCK) / (513 * 0.05);
             assertThat((double) stay)
                     .withFailMessage("seed %d: %d requests stay, not about %f", seed, stay, expected)
                     .isBetween(0.6 * expected - 2, expected + 2);

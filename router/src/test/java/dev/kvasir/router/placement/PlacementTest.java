@@ -3,7 +3,7 @@ package dev.kvasir.router.placement;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kvasir.kvstore.hash.HashChain;
-import dev.kvasir.protocol.PullPrice;
+import dev.kvasir.kvstore.transfer.PullPrice;
 import dev.kvasir.router.Seeds;
 import dev.kvasir.router.placement.ClusterView.Cached;
 import dev.kvasir.router.placement.ClusterView.WorkerView;

@@ -1,7 +1,7 @@
 package dev.kvasir.worker.engine;
 
+import dev.kvasir.kvstore.transfer.PullPrice;
 import dev.kvasir.protocol.KvSource;
-import dev.kvasir.protocol.PullPrice;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 

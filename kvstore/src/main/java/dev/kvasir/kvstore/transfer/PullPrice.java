@@ -1,4 +1,4 @@
-package dev.kvasir.protocol;
+package dev.kvasir.kvstore.transfer;
 
 /**
  * What it costs a worker to pull KV of a prompt instead of computing it, in tokens that it could compute meanwhile. Measured
@@ -15,8 +15,10 @@ public record PullPrice(double setupTokens, double perToken) {
     private static final double MARGIN = 0.8;
 
     public PullPrice {
-        Limits.require(setupTokens >= 0, "setup_tokens", setupTokens, "at least 0");
-        Limits.require(perToken >= 0, "per_token", perToken, "at least 0");
+        if (!(setupTokens >= 0 && perToken >= 0)) {
+            throw new IllegalArgumentException(
+                    "a pull costs %s tokens and %s for each but must cost at least 0".formatted(setupTokens, perToken));
+        }
     }
 
     /** Whether the worker pulls at all. */
