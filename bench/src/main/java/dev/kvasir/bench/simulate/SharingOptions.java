@@ -33,7 +33,7 @@ final class SharingOptions {
     @Option(
             names = "--pull-bandwidth",
             paramLabel = "MB/S",
-            defaultValue = "0",
+            defaultValue = "12500",
             description =
                     "Of each member's network, in each direction; 0: nothing is pulled (default: ${DEFAULT-VALUE}).")
     private double pullMegabytesPerSecond;

