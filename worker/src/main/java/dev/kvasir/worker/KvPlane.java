@@ -74,7 +74,8 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
                     this::wake,
                     opened.tier,
                     keeping,
-                    new CopyShare(System::nanoTime),
+                    CopyShare.ofUnproven(System::nanoTime),
+                    CopyShare.ofReused(System::nanoTime),
                     RESTORED_BYTES_PER_STEP,
                     opened.offers.of(sharing.config()));
             SharingMetrics.register(

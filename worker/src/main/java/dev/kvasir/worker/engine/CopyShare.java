@@ -3,24 +3,33 @@ package dev.kvasir.worker.engine;
 import java.util.function.LongSupplier;
 
 /**
- * How much of the engine's time may go into copies that nobody needs yet: a fixed share of all time, with some of it
- * saved up while the engine has little to do. A chain that was begun is finished, on credit. Of the engine's thread.
+ * How much of the engine's time may go into copies: a fixed share of all time, with some of it saved up while the engine has
+ * little to do. A chain that was begun is finished, on credit. Of the engine's thread.
  */
 public final class CopyShare {
-    /** Half a percent, so that prompts which share nothing do not notice. */
-    private static final double SHARE = 0.005;
-
-    private static final long SAVED_NANOS_MAX = 20_000_000;
-
     private final double share;
     private final long savedNanosMax;
     private final LongSupplier clock;
     private double left;
     private long lastNanos;
 
-    /** The usual share; {@code clock} tells nanoseconds, monotonic. */
-    public CopyShare(LongSupplier clock) {
-        this(SHARE, SAVED_NANOS_MAX, clock);
+    /**
+     * For blocks that nobody has asked for yet: half a percent, so that prompts which share nothing do not notice.
+     *
+     * @param clock tells nanoseconds, monotonic
+     */
+    public static CopyShare ofUnproven(LongSupplier clock) {
+        return new CopyShare(0.005, 20_000_000, clock);
+    }
+
+    /**
+     * For blocks that somebody came back to: two percent. That they were there has just saved a hundred times what a copy takes,
+     * and traffic that shares nothing has none of them.
+     *
+     * @param clock tells nanoseconds, monotonic
+     */
+    public static CopyShare ofReused(LongSupplier clock) {
+        return new CopyShare(0.02, 200_000_000, clock);
     }
 
     /**

@@ -64,6 +64,7 @@ public final class SharedBlocks implements BlockListener {
     private final @Nullable MemoryTier tier;
     private final Keeping keeping;
     private final CopyShare share;
+    private final CopyShare shareOfReused;
     private final long bytesPerStep;
     private final ArrayBlockingQueue<BlockNews> hostNews = new ArrayBlockingQueue<>(HOST_NEWS_MAX);
     private final AtomicBoolean hostNewsLost = new AtomicBoolean();
@@ -77,7 +78,14 @@ public final class SharedBlocks implements BlockListener {
 
     /** Tells of blocks and keeps no copies; {@code wake} tells a publisher to poll and must not block. */
     public SharedBlocks(Runnable wake) {
-        this(wake, null, new Keeping(Integer.MAX_VALUE), new CopyShare(() -> 0), Long.MAX_VALUE, Offering.NONE);
+        this(
+                wake,
+                null,
+                new Keeping(Integer.MAX_VALUE),
+                CopyShare.ofUnproven(() -> 0),
+                CopyShare.ofReused(() -> 0),
+                Long.MAX_VALUE,
+                Offering.NONE);
     }
 
     /**
@@ -85,7 +93,8 @@ public final class SharedBlocks implements BlockListener {
      *
      * @param wake tells a publisher to poll; called by the engine's thread, must not block
      * @param tier for copies, of the runner's block size; its listener is set here
-     * @param share of the engine's time for copies that nobody has asked for
+     * @param share of the engine's time for copies of blocks that nobody has asked for
+     * @param shareOfReused likewise, of blocks that somebody came back to, made while they are on the device still
      * @param offering told of blocks that others may keep
      * @param bytesPerStep about so much is brought back in one step, so that running sequences go on
      */
@@ -94,6 +103,7 @@ public final class SharedBlocks implements BlockListener {
             @Nullable MemoryTier tier,
             Keeping keeping,
             CopyShare share,
+            CopyShare shareOfReused,
             long bytesPerStep,
             Offering offering) {
         this.feed = new BlockFeed(BATCHES_MAX, this::all, wake);
@@ -101,6 +111,7 @@ public final class SharedBlocks implements BlockListener {
         this.offering = offering;
         this.keeping = keeping;
         this.share = share;
+        this.shareOfReused = shareOfReused;
         this.bytesPerStep = bytesPerStep;
         if (tier != null) {
             tier.listen(new HostListener());
@@ -152,8 +163,8 @@ public final class SharedBlocks implements BlockListener {
     /** Whoever comes back once may do so again, here or, should this worker be lost, elsewhere: a copy is made while there is time. */
     @Override
     public void reused(int block) {
-        if (tier != null && keepBudget > 0 && share.allows() && !tier.touch(named(known().hash(block)))) {
-            share.pay(() -> keep(block, tier));
+        if (tier != null && keepBudget > 0 && shareOfReused.allows() && !tier.touch(named(known().hash(block)))) {
+            shareOfReused.pay(() -> keep(block, tier));
         }
     }
 

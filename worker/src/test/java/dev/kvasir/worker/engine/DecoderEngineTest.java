@@ -228,7 +228,13 @@ class DecoderEngineTest {
                 var tier = new MemoryTier(
                         new BlockFormat("print", "f32", BLOCK_SIZE, 1, (int) paged.blockBytes()), 16 << 20)) {
             var shared = new SharedBlocks(
-                    () -> {}, tier, new Keeping(1), new CopyShare(() -> 0), Long.MAX_VALUE, SharedBlocks.Offering.NONE);
+                    () -> {},
+                    tier,
+                    new Keeping(1),
+                    CopyShare.ofUnproven(() -> 0),
+                    CopyShare.ofReused(() -> 0),
+                    Long.MAX_VALUE,
+                    SharedBlocks.Offering.NONE);
             var core = new EngineCore(settings(), paged, new CountingObserver(), shared, Puller.NONE);
             for (int i = 0; i < 24; i++) {
                 var request = request(i, random, paged.vocabularySize());

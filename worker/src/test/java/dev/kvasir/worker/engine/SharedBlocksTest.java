@@ -49,12 +49,18 @@ class SharedBlocksTest {
     }
 
     private SharedBlocks shared(int longBlocks, long bytesPerStep) {
-        return shared(longBlocks, bytesPerStep, new CopyShare(() -> 0));
+        return shared(longBlocks, bytesPerStep, CopyShare.ofUnproven(() -> 0), CopyShare.ofReused(() -> 0));
     }
 
-    private SharedBlocks shared(int longBlocks, long bytesPerStep, CopyShare share) {
+    private SharedBlocks shared(int longBlocks, long bytesPerStep, CopyShare share, CopyShare shareOfReused) {
         return new SharedBlocks(
-                () -> {}, tier, new Keeping(longBlocks), share, bytesPerStep, SharedBlocks.Offering.NONE);
+                () -> {},
+                tier,
+                new Keeping(longBlocks),
+                share,
+                shareOfReused,
+                bytesPerStep,
+                SharedBlocks.Offering.NONE);
     }
 
     private static int[] prompt(int number) {
@@ -124,7 +130,7 @@ class SharedBlocksTest {
         var clock = new AtomicLong();
         // Each look at the clock takes a microsecond: of 10 microseconds that are saved up some three copies are made.
         var share = new CopyShare(0.001, 10_000, () -> clock.addAndGet(1_000));
-        var core = core(shared(1_000, Long.MAX_VALUE, share), Puller.NONE);
+        var core = core(shared(1_000, Long.MAX_VALUE, CopyShare.ofUnproven(() -> 0), share), Puller.NONE);
         cachedTokens(core, 1);
         cachedTokens(core, 1);
         assertThat(tier.size()).isBetween(1, 12);
@@ -136,7 +142,7 @@ class SharedBlocksTest {
         var clock = new AtomicLong();
         // Each look at the clock takes a microsecond, and so does a copy; what is saved up is enough for one chain.
         var share = new CopyShare(0.001, 2_000, () -> clock.addAndGet(1_000));
-        var core = core(shared(1, Long.MAX_VALUE, share), Puller.NONE);
+        var core = core(shared(1, Long.MAX_VALUE, share, CopyShare.ofReused(() -> 0)), Puller.NONE);
         for (int number = 0; number < 6; number++) {
             cachedTokens(core, number);
         }
