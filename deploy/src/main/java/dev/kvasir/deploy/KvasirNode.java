@@ -151,6 +151,9 @@ public final class KvasirNode implements AutoCloseable {
         serving = false;
         var doors = router;
         if (doors != null) {
+            if (workerBroke()) {
+                doors.workerBroke();
+            }
             doors.drain();
         }
         var engine = worker;

@@ -140,13 +140,20 @@ final class RouterMember implements AutoCloseable {
     void drain() throws InterruptedException {
         frontend.announceDrain();
         grpc.drain();
-        TimeUnit.MILLISECONDS.sleep(frontend.config().drainSettle().toMillis());
+        if (frontend.status().serving(model)) { // Else new requests are refused already.
+            TimeUnit.MILLISECONDS.sleep(frontend.config().drainSettle().toMillis());
+        }
         frontend.drain();
         long end = System.nanoTime() + frontend.config().drainTimeout().toNanos();
         while (frontend.open() > 0 && System.nanoTime() < end) {
             TimeUnit.MILLISECONDS.sleep(POLL.toMillis());
         }
         http.drain(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+    }
+
+    /** See {@link Frontend#workerBroke}. */
+    void workerBroke() {
+        frontend.workerBroke();
     }
 
     @Override

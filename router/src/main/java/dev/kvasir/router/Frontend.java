@@ -291,6 +291,15 @@ public final class Frontend {
         leaving = true;
     }
 
+    /**
+     * The worker of this process has stopped, and the process begins anew as soon as nothing is at hand any more. Requests go
+     * on at workers of other members; where there are none they fail at once, with the reason, since nobody could take them
+     * before this process does.
+     */
+    public void workerBroke() {
+        router.tell(new Router.Ends());
+    }
+
     /** Takes no new requests. */
     public void drain() {
         leaving = true;

@@ -35,6 +35,7 @@ final class OpenStreams {
     private final Dispatch dispatch;
     private final Map<ActorRef<TokenStream.Command>, OpenStream> streams = new HashMap<>();
     private long takeovers;
+    private boolean ends;
 
     /** What is answered into {@code response}. */
     private record OpenStream(ValidRequest request, HashChain prompt, ResponseStream response) {
@@ -157,11 +158,29 @@ final class OpenStreams {
         oversight.given(stream, chosen, worker);
         if (chosen == null || worker == null) {
             stream.tell(new TokenStream.NotPlaced(
-                    decision.reason(), workers.silent(open.request().model())));
+                    decision.reason(), prospect(open.request().model())));
             return;
         }
         workers.state().dispatched(chosen, id, query, decision, now);
         stream.tell(new TokenStream.Placed(chosen, worker, sources(index, query, chosen)));
+    }
+
+    private Session.Prospect prospect(ServedModel model) {
+        if (workers.silent(model)) {
+            return Session.Prospect.SILENT;
+        }
+        return ends && !workers.known(model) ? Session.Prospect.NONE : Session.Prospect.ABSENT;
+    }
+
+    /** Those that wait for a worker look again at once. */
+    void lookAgain() {
+        streams.keySet().forEach(stream -> stream.tell(new TokenStream.LookAgain()));
+    }
+
+    /** This process ends soon, whatever its streams do: only another member's worker is worth waiting for. */
+    void end() {
+        ends = true;
+        lookAgain();
     }
 
     /** Members that the chosen worker could pull blocks of the prompt from. */

@@ -97,6 +97,9 @@ public final class Router extends AbstractBehavior<Router.Command> {
 
     private record LookAround() implements Command {}
 
+    /** The process of this router ends soon, because its own worker has stopped. */
+    record Ends() implements Command {}
+
     /** What the router works with. */
     record Setup(
             String routerId,
@@ -187,6 +190,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
             case Heard(var alive) -> apply(oversight.heard(alive, System.nanoTime()));
             case Gone(var worker) -> oversight.gone(worker);
             case LookAround _ -> lookAround();
+            case Ends _ -> streams.end();
         }
         return this;
     }
@@ -333,6 +337,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
             index.serve(workers.serving(), updates, System.nanoTime());
         }
         subscribe(worker);
+        streams.lookAgain();
     }
 
     private void subscribe(ActorRef<WorkerProtocol.Command> worker) {

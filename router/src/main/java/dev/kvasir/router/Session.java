@@ -61,6 +61,16 @@ public final class Session {
      */
     public record Bounds(long silence, long accept, long workerWait, long retry, int withoutProgressMax) {}
 
+    /** What may yet become of a request that no worker can take now. */
+    public enum Prospect {
+        /** A worker was heard not long ago, and may be again. */
+        SILENT,
+        /** No worker is known; one may come. */
+        ABSENT,
+        /** No worker is known, and this router's process ends before one comes: waiting would only put that off. */
+        NONE
+    }
+
     private enum Phase {
         PLACING,
         WAITING,
@@ -179,17 +189,18 @@ public final class Session {
         askedNanos = nowNanos;
     }
 
-    /**
-     * No worker can take it now.
-     *
-     * @param hope there is one that was heard not long ago and may be again
-     */
-    public List<Action> notPlaced(String reason, boolean hope, long nowNanos) {
+    /** No worker can take it now. */
+    public List<Action> notPlaced(String reason, Prospect prospect, long nowNanos) {
         if (phase == Phase.ENDED) {
             return List.of();
         }
         var refused = refusal;
-        if (!accepted && !hope) {
+        boolean wait = switch (prospect) {
+            case SILENT -> true;
+            case ABSENT -> accepted;
+            case NONE -> false;
+        };
+        if (!wait) {
             return fail(refused != null ? refused : noWorker(reason));
         }
         if (!withoutWorker) {
@@ -298,13 +309,7 @@ public final class Session {
         var at = worker;
         return switch (phase) {
             case PLACING, ENDED -> List.of();
-            case WAITING -> {
-                if (nowNanos - retryNanos < 0) {
-                    yield List.of();
-                }
-                phase = Phase.PLACING;
-                yield List.of(new Action.Place(without));
-            }
+            case WAITING -> nowNanos - retryNanos < 0 ? List.of() : lookAgain();
             case SENT, RUNNING -> {
                 if (phase == Phase.SENT && nowNanos - sentNanos >= bounds.accept()) {
                     yield moveOn("did not accept the request in time", true);
@@ -313,6 +318,15 @@ public final class Session {
                 yield silent && at != null ? askAgain(at, nowNanos) : List.of();
             }
         };
+    }
+
+    /** A worker has come, or none will any more: a request that waits for one need not wait for its next look. */
+    public List<Action> lookAgain() {
+        if (phase != Phase.WAITING) {
+            return List.of();
+        }
+        phase = Phase.PLACING;
+        return List.of(new Action.Place(without));
     }
 
     private List<Action> askAgain(WorkerId at, long nowNanos) {

@@ -46,12 +46,11 @@ final class TokenStream extends AbstractBehavior<TokenStream.Command> {
     /** The router has chosen a worker. */
     record Placed(WorkerId worker, ActorRef<WorkerProtocol.Command> ref, List<KvSource> sources) implements Command {}
 
-    /**
-     * There is none to be chosen.
-     *
-     * @param hope one that is silent may be heard again
-     */
-    record NotPlaced(String reason, boolean hope) implements Command {}
+    /** There is none to be chosen. */
+    record NotPlaced(String reason, Session.Prospect prospect) implements Command {}
+
+    /** There may be one now, or there will be none. */
+    record LookAgain() implements Command {}
 
     /** A worker is silent, stuck or cannot be reached. */
     record WorkerLost(WorkerId worker, String how) implements Command {}
@@ -169,7 +168,8 @@ final class TokenStream extends AbstractBehavior<TokenStream.Command> {
                 met(worker, ref);
                 yield after(session.placed(worker, now));
             }
-            case NotPlaced(var reason, boolean hope) -> after(session.notPlaced(reason, hope, now));
+            case NotPlaced(var reason, var prospect) -> after(session.notPlaced(reason, prospect, now));
+            case LookAgain _ -> after(session.lookAgain());
             case WorkerLost(var worker, var how) -> after(session.lost(worker, how));
             case Tick _ -> after(session.tick(now));
             case Cancel _ -> after(session.fail(Failure.of(FailureKind.CANCELLED, "the request was cancelled")));

@@ -152,6 +152,14 @@ public final class Workers<R> {
                         && worker.refusal.equals(absence(worker)));
     }
 
+    /** Whether there is a worker of the model, whatever keeps it from requests just now, but one that drains. */
+    public boolean known(ServedModel model) {
+        return byId.values().stream()
+                .anyMatch(worker -> worker.listed
+                        && worker.description != null
+                        && worker.description.model().equals(model.name()));
+    }
+
     /** Gives a worker no requests, for as long as it is silent or stuck. */
     public void suspect(WorkerId id, String why) {
         var worker = byId.get(id);

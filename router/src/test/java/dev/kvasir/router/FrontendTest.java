@@ -316,4 +316,53 @@ class FrontendTest {
         cluster.close();
         cluster = TestCluster.start(changes);
     }
+
+    @Test
+    void aRequestWhoseWorkerBrokeFailsAtOnceWhereTheProcessEndsAndNobodyElseCouldTakeIt() throws InterruptedException {
+        cluster.close();
+        cluster = TestCluster.patient();
+        var worker = cluster.worker(StandInWorker.babbling());
+        var response = cluster.submit(draft());
+        assertThat(response.take(SOON)).isPresent();
+        StandInWorker.kill(worker.ref());
+        cluster.awaitWorkers(0);
+        cluster.frontend().workerBroke();
+        var failure = failure(drain(response));
+        assertThat(failure.kind()).isEqualTo(FailureKind.UNAVAILABLE);
+        assertThat(failure.message()).contains("stopped");
+        assertThat(failure.retryAfterMillis()).isPositive();
+    }
+
+    @Test
+    void aRequestThatWaitsForAWorkerGoesOnAtTheOneThatComes() throws InterruptedException {
+        cluster.close();
+        cluster = TestCluster.patient();
+        var worker = cluster.worker(StandInWorker.babbling());
+        var response = cluster.submit(draft());
+        assertThat(response.take(SOON)).isPresent();
+        StandInWorker.kill(worker.ref());
+        cluster.awaitWorkers(0);
+        var other =
+                new StandInWorker(StandInWorker.babbling(), Duration.ofMillis(1), StandInWorker.description(2, "f00d"));
+        cluster.join(other);
+        cluster.awaitWorking(other, 1);
+        response.cancel();
+        drain(response);
+    }
+
+    @Test
+    void aProcessThatEndsStillGivesItsRequestsToWorkersOfOthers() throws InterruptedException {
+        var broken = cluster.worker(StandInWorker.babbling());
+        var response = cluster.submit(draft());
+        assertThat(response.take(SOON)).isPresent();
+        var other =
+                new StandInWorker(StandInWorker.babbling(), Duration.ofMillis(1), StandInWorker.description(2, "f00d"));
+        cluster.join(other);
+        cluster.awaitWorkers(2);
+        cluster.frontend().workerBroke();
+        StandInWorker.kill(broken.ref());
+        cluster.awaitWorking(other, 1);
+        response.cancel();
+        drain(response);
+    }
 }

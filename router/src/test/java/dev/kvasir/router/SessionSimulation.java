@@ -329,7 +329,7 @@ class SessionSimulation {
                     .toList();
             apply(
                     candidates.isEmpty()
-                            ? session.notPlaced("none", true, now)
+                            ? session.notPlaced("none", Session.Prospect.SILENT, now)
                             : session.placed(candidates.get(random.nextInt(candidates.size())).id, now));
         }
 

@@ -23,19 +23,24 @@ public final class TestCluster implements AutoCloseable {
     /** A worker and how to reach it. */
     public record Joined(StandInWorker stand, ActorRef<WorkerProtocol.Command> ref) {}
 
-    private TestCluster(String changes) {
+    private TestCluster(String changes, Duration workerWait) {
         kit = ActorTestKit.create();
         frontend = Frontend.start(
                 kit.system(),
                 RouterConfig.from(RouterConfigTest.section(changes)),
-                new MigrationConfig(Duration.ofSeconds(1), Duration.ofMillis(300), 3, Duration.ofMillis(500)),
+                new MigrationConfig(Duration.ofSeconds(1), workerWait, 3, Duration.ofMillis(500)),
                 List.of(TestModel.served()),
                 registry);
     }
 
     /** Starts a router with some settings changed, and no worker. */
     public static TestCluster start(String changes) {
-        return new TestCluster(changes);
+        return new TestCluster(changes, Duration.ofMillis(300));
+    }
+
+    /** The same, whose requests wait for workers for as long as a test may take. */
+    public static TestCluster patient() {
+        return new TestCluster("", Duration.ofMinutes(5));
     }
 
     public Frontend frontend() {

@@ -9,39 +9,29 @@ import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.worker.engine.Engine;
 import dev.kvasir.worker.engine.SharedBlocks;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
-import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Offers blocks to kvstores of other members, which pull those that they want. A chain's blocks go to one kvstore, chosen by
- * its first block. Bounded and in the background: what cannot be offered in time is not.
+ * Offers blocks to kvstores of other members, which pull those that they want: makes the calls that an {@link OfferQueue}
+ * decides upon, in the background.
  */
 final class Offers implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Offers.class);
-    private static final int WAITING_MAX = 8192;
-    private static final int BATCH = 256;
-    private static final Duration TIMEOUT = Duration.ofSeconds(20);
-    private static final long LINGER_MILLIS = 20;
-
-    /** A block, and the first of its chain. */
-    private record Offered(BlockHash first, BlockHash hash) {}
+    private static final long LOOK_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final Duration MARGIN = Duration.ofMillis(500);
 
     private final TransferClient client;
     private final BlockFormat format;
     private final StoreDirectory stores;
-    private final ArrayBlockingQueue<Offered> waiting = new ArrayBlockingQueue<>(WAITING_MAX);
-    private final AtomicLong held = new AtomicLong();
-    private final AtomicLong dropped = new AtomicLong();
+    private final OfferQueue queue = OfferQueue.background();
+    private volatile @Nullable OfferQueue leaving;
     private volatile @Nullable Holder own;
     private volatile boolean closed;
     private volatile @Nullable Thread thread;
@@ -85,8 +75,8 @@ final class Offers implements AutoCloseable {
     }
 
     private void add(BlockHash first, BlockHash hash) {
-        if (!stores.stores().isEmpty() && !waiting.offer(new Offered(first, hash))) {
-            dropped.incrementAndGet();
+        if (!stores.stores().isEmpty() && queue.add(new OfferQueue.Block(first, hash), System.nanoTime())) {
+            LockSupport.unpark(thread);
         }
     }
 
@@ -95,50 +85,39 @@ final class Offers implements AutoCloseable {
     }
 
     private void offerAll() {
-        while (!closed) {
-            try {
-                var first = waiting.poll(1, TimeUnit.SECONDS);
-                if (first != null) {
-                    TimeUnit.MILLISECONDS.sleep(LINGER_MILLIS); // More of its chain will follow.
-                    var batch = new ArrayList<Offered>(BATCH);
-                    batch.add(first);
-                    waiting.drainTo(batch, BATCH - 1);
-                    offer(batch, TIMEOUT);
+        try {
+            while (!closed) {
+                var call = queue.next(System.nanoTime(), stores::forChain);
+                if (call == null) {
+                    LockSupport.parkNanos(Math.min(LOOK_NANOS, queue.waitNanos(System.nanoTime())));
+                } else {
+                    make(call, queue);
                 }
-            } catch (InterruptedException _) {
-                return;
             }
+        } catch (InterruptedException _) {
+            // It is closed.
         }
     }
 
-    private int offer(List<Offered> batch, Duration timeout) {
+    private void make(OfferQueue.Call call, OfferQueue of) throws InterruptedException {
         var from = own;
         if (from == null) {
-            return 0;
+            of.failed(call);
+            return;
         }
-        Map<Holder, List<BlockHash>> byStore = new LinkedHashMap<>();
-        for (var offered : batch) {
-            stores.forChain(offered.first())
-                    .ifPresent(store -> byStore.computeIfAbsent(store, _ -> new ArrayList<>())
-                            .add(offered.hash()));
+        try {
+            var taken = client.offer(
+                    call.store().transferAddress(),
+                    from.transferAddress(),
+                    from.incarnation(),
+                    format,
+                    call.hashes(),
+                    call.timeout());
+            of.ended(call, taken.get());
+        } catch (ExecutionException | RuntimeException e) {
+            of.failed(call);
+            LOG.debug("{} took no blocks", call.store(), e);
         }
-        int count = 0;
-        for (var entry : byStore.entrySet()) {
-            try {
-                count += client.offer(
-                        entry.getKey().transferAddress(),
-                        from.transferAddress(),
-                        from.incarnation(),
-                        format,
-                        entry.getValue(),
-                        timeout);
-            } catch (RuntimeException e) {
-                dropped.addAndGet(entry.getValue().size());
-                LOG.debug("{} took no blocks", entry.getKey(), e);
-            }
-        }
-        held.addAndGet(count);
-        return count;
     }
 
     /** Offers all blocks of the device and of host memory; completes with the number of those that are kept. */
@@ -147,38 +126,45 @@ final class Offers implements AutoCloseable {
         long until = System.nanoTime() + timeout.toNanos();
         boolean asked = engine.execute(core -> {
             core.shared().drain();
-            var all = new LinkedHashSet<Offered>();
-            core.shared().forEachBlock((first, hash) -> all.add(new Offered(first, hash)));
-            Thread.ofVirtual().name("kvasir-hand-over").start(() -> end.complete(handOver(List.copyOf(all), until)));
+            var all = new LinkedHashSet<OfferQueue.Block>();
+            core.shared().forEachBlock((first, hash) -> all.add(new OfferQueue.Block(first, hash)));
+            var last = OfferQueue.handOver(all, System.nanoTime(), until);
+            leaving = last;
+            Thread.ofVirtual().name("kvasir-hand-over").start(() -> end.complete(handOver(last, all.size())));
         });
         if (!asked) {
             end.complete(0);
         }
-        return end.completeOnTimeout(0, timeout.toMillis() + 500, TimeUnit.MILLISECONDS);
+        return end.completeOnTimeout(0, timeout.plus(MARGIN).toMillis(), TimeUnit.MILLISECONDS);
     }
 
-    private int handOver(List<Offered> all, long until) {
-        int count = 0;
-        for (int from = 0; from < all.size(); from += BATCH) {
-            var left = Duration.ofNanos(until - System.nanoTime());
-            if (left.toMillis() < 1) {
-                LOG.warn("{} of {} KV blocks were not handed over in time", all.size() - from, all.size());
-                break;
+    private int handOver(OfferQueue all, int count) {
+        try {
+            var call = all.next(System.nanoTime(), stores::forChain);
+            while (call != null) {
+                make(call, all);
+                call = all.next(System.nanoTime(), stores::forChain);
             }
-            count += offer(all.subList(from, Math.min(from + BATCH, all.size())), left);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
         }
-        LOG.info("{} of {} KV blocks are kept by kvstores", count, all.size());
-        return count;
+        if (all.waiting() > 0) {
+            LOG.warn("{} of {} KV blocks were not handed over in time", all.waiting(), count);
+        }
+        LOG.info("{} of {} KV blocks are kept by kvstores", all.held(), count);
+        return (int) all.held();
     }
 
     /** Blocks that kvstores said they hold after an offer. */
     long held() {
-        return held.get();
+        var last = leaving;
+        return queue.held() + (last == null ? 0 : last.held());
     }
 
     /** Blocks that were not offered in time, or not taken. */
     long dropped() {
-        return dropped.get();
+        var last = leaving;
+        return queue.dropped() + (last == null ? 0 : last.dropped());
     }
 
     @Override

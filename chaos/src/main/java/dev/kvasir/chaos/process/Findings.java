@@ -3,9 +3,11 @@ package dev.kvasir.chaos.process;
 import dev.kvasir.chaos.process.Load.Done;
 import dev.kvasir.chaos.process.Load.Kind;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -17,6 +19,7 @@ import java.util.concurrent.TimeUnit;
  * @param faults each with what clients saw meanwhile
  * @param moved of the workers that were there at the end
  * @param errors lines of members' logs
+ * @param machine who did not run meanwhile, and how busy the machine was
  */
 record Findings(
         long seed,
@@ -31,7 +34,10 @@ record Findings(
         Members.Moved moved,
         List<String> violations,
         List<String> skipped,
-        List<String> errors) {
+        List<String> errors,
+        String machine) {
+    private static final long NOTED_MILLIS = 3000;
+
     /**
      * A fault and what clients saw of it.
      *
@@ -39,6 +45,7 @@ record Findings(
      * @param wholeMillis until all members knew each other again
      * @param probeMillis slowest probe that began meanwhile
      * @param streamMillis slowest stream that was under way when it struck, or began meanwhile
+     * @param slowestProbe the slowest probe in words, and who did not run meanwhile
      * @param outcome what else came of it
      */
     record Seen(
@@ -48,13 +55,21 @@ record Findings(
             long wholeMillis,
             long probeMillis,
             long streamMillis,
+            String slowestProbe,
             String outcome) {}
 
     /** Sums over faults of a kind. */
     record OfKind(int count, long probeMillis, long wholeMillis) {}
 
     /** @param slack factor on the times within which new requests must be answered, for machines that do much else */
-    static Findings of(long seed, int slack, Load load, Timeline timeline, Members.Moved moved, List<String> errors) {
+    static Findings of(
+            long seed,
+            int slack,
+            Load load,
+            Timeline timeline,
+            Stalls stalls,
+            Members.Moved moved,
+            List<String> errors) {
         var done = load.done();
         var events = timeline.events();
         long firstFault = events.isEmpty() ? Long.MAX_VALUE : events.getFirst().atNanos();
@@ -66,8 +81,12 @@ record Findings(
         var violations = new ArrayList<>(timeline.violations());
         var faults = new ArrayList<Seen>();
         for (var event : events) {
-            long probe = slowest(done, Kind.PROBE, event.atNanos(), event.atNanos(), event.wholeNanos());
-            long stream = slowest(done, Kind.STREAM, Long.MIN_VALUE, event.atNanos(), event.wholeNanos());
+            var slowest = slowest(done, Kind.PROBE, event.atNanos(), event.atNanos(), event.wholeNanos());
+            long probe = slowest.map(Done::millis).orElse(0L);
+            var words = slowest.map(one -> words(one, event, stalls)).orElse("");
+            long stream = slowest(done, Kind.STREAM, Long.MIN_VALUE, event.atNanos(), event.wholeNanos())
+                    .map(Done::millis)
+                    .orElse(0L);
             faults.add(new Seen(
                     event.what(),
                     event.kind(),
@@ -75,11 +94,12 @@ record Findings(
                     TimeUnit.NANOSECONDS.toMillis(event.wholeNanos() - event.atNanos()),
                     probe,
                     stream,
+                    words,
                     event.outcome()));
             if (event.boundMillis() > 0 && probe > slack * (event.boundMillis() + calm)) {
                 violations.add(
-                        "P5: after '%s' a new request took %d ms, which is more than %d ms and the %d ms of calm times"
-                                .formatted(event.what(), probe, event.boundMillis(), calm));
+                        "P5: after '%s' a new request took %d ms, which is more than %d ms and the %d ms of calm times: %s"
+                                .formatted(event.what(), probe, event.boundMillis(), calm, words));
             }
         }
         long last = done.stream().mapToLong(Done::endedNanos).max().orElse(timeline.beganNanos());
@@ -96,19 +116,33 @@ record Findings(
                 moved,
                 violations,
                 timeline.skipped(),
-                errors);
+                errors,
+                "load average %.0f; %s".formatted(Stalls.loadAverage(), stalls.between(timeline.beganNanos(), last)));
     }
 
     /** The slowest request of a kind that began after {@code notBefore} and was under way between the two others. */
-    private static long slowest(List<Done> done, Kind kind, long notBefore, long from, long to) {
+    private static Optional<Done> slowest(List<Done> done, Kind kind, long notBefore, long from, long to) {
         return done.stream()
                 .filter(one -> one.kind() == kind
                         && one.beganNanos() >= notBefore
                         && one.beganNanos() <= to
                         && one.endedNanos() >= from)
-                .mapToLong(Done::millis)
-                .max()
-                .orElse(0);
+                .max(Comparator.comparingLong(Done::millis));
+    }
+
+    /** Where the time of a request went, as far as that can be seen from outside. */
+    private static String words(Done slow, Timeline.Event event, Stalls stalls) {
+        return "request %s began %d ms after the fault, its first token came after %d ms and its last after %d ms; meanwhile %s"
+                .formatted(
+                        slow.id(),
+                        millis(slow.beganNanos() - event.atNanos()),
+                        millis(slow.firstNanos() - slow.beganNanos()),
+                        slow.millis(),
+                        stalls.between(slow.beganNanos(), slow.endedNanos()));
+    }
+
+    private static long millis(long nanos) {
+        return TimeUnit.NANOSECONDS.toMillis(nanos);
     }
 
     Map<String, OfKind> byKind() {
@@ -138,6 +172,11 @@ record Findings(
                 .formatted(calmProbeMillis, errors.size()));
         lines.add("requests that moved knew %d tokens, of which %d were computed again"
                 .formatted(moved.tokens(), moved.recomputed()));
+        lines.add("machine: " + machine);
+        faults.stream()
+                .filter(fault -> fault.probeMillis > NOTED_MILLIS)
+                .map(fault -> "  %s: %s".formatted(fault.what, fault.slowestProbe))
+                .forEach(lines::add);
         faults.stream()
                 .filter(fault -> !fault.outcome.isEmpty())
                 .map(fault -> "  %s: %s".formatted(fault.what, fault.outcome))

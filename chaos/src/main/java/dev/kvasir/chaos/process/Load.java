@@ -36,16 +36,21 @@ final class Load implements AutoCloseable {
         EVENTS
     }
 
-    /** A request that was answered. */
-    record Done(Kind kind, long beganNanos, long endedNanos) {
+    /**
+     * A request that was answered.
+     *
+     * @param id that routers log; empty where it is not known
+     * @param firstNanos when its first token came; 0 where that is not known
+     */
+    record Done(Kind kind, String id, long beganNanos, long firstNanos, long endedNanos) {
         long millis() {
             return TimeUnit.NANOSECONDS.toMillis(endedNanos - beganNanos);
         }
     }
 
-    /** Asks for one of the requests and describes all of the answer. */
+    /** Asks for one of the requests and waits for all of the answer. */
     private interface Asker {
-        String ask(GenerateRequest request) throws InterruptedException;
+        Requests.Given ask(GenerateRequest request) throws InterruptedException;
     }
 
     private final Timeline timeline;
@@ -87,7 +92,7 @@ final class Load implements AutoCloseable {
                     .toList();
             for (int i = 0; i < requests.size(); i++) {
                 rightEvents.add(several.get(i).get());
-                right.add(streams.get(i).get());
+                right.add(streams.get(i).get().all());
                 rightTexts.add(plain.get(i).get());
             }
         } catch (ExecutionException e) {
@@ -95,10 +100,14 @@ final class Load implements AutoCloseable {
         }
     }
 
-    private static String stream(KvasirClient client, GenerateRequest request) {
+    private static Requests.Given stream(KvasirClient client, GenerateRequest request) {
         try (var answer = client.generate(request, TIMEOUT)) {
-            return Requests.describe(answer);
+            return Requests.read(answer);
         }
+    }
+
+    private static Requests.Given whole(String text) {
+        return new Requests.Given(text, "", 0);
     }
 
     void start(int streams, int plain, long seed) {
@@ -107,13 +116,13 @@ final class Load implements AutoCloseable {
             begin(Kind.STREAM, i, seed, request -> stream(client, request), right, 0);
         }
         for (int i = 0; i < plain; i++) {
-            begin(Kind.HTTP, i, seed, request -> balancer.ask(Requests.plain(request)), rightTexts, 0);
+            begin(Kind.HTTP, i, seed, request -> whole(balancer.ask(Requests.plain(request))), rightTexts, 0);
         }
-        begin(Kind.EVENTS, 0, seed, request -> events.ask(Requests.several(request)), rightEvents, 0);
+        begin(Kind.EVENTS, 0, seed, request -> whole(events.ask(Requests.several(request))), rightEvents, 0);
         for (int i = 0; i < clients.size(); i++) {
             var client = clients.get(i);
             var probe = Requests.probe();
-            var answer = stream(client, probe);
+            var answer = stream(client, probe).all();
             begin(
                     Kind.PROBE,
                     i,
@@ -140,10 +149,10 @@ final class Load implements AutoCloseable {
         asked.incrementAndGet();
         try {
             var given = asker.ask(requests.get(which));
-            done.add(new Done(kind, began, System.nanoTime()));
-            if (!given.equals(expected)) {
-                timeline.violation(
-                        "P1: %s request %d was answered%n%s%nand not%n%s".formatted(kind, which, given, expected));
+            done.add(new Done(kind, given.id(), began, given.firstNanos(), System.nanoTime()));
+            if (!given.all().equals(expected)) {
+                timeline.violation("P1: %s request %d was answered%n%s%nand not%n%s"
+                        .formatted(kind, which, given.all(), expected));
             }
         } catch (StatusRuntimeException e) {
             if (e.getStatus().getCode() == Status.Code.RESOURCE_EXHAUSTED) {

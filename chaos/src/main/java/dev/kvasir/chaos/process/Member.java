@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,7 +39,7 @@ public final class Member implements AutoCloseable {
     private final @Nullable Relay http;
     private final @Nullable Relay grpc;
     private final @Nullable Relay blocks;
-    private @Nullable Process process;
+    private volatile @Nullable Process process;
     private URI status = URI.create("");
     private volatile boolean stopped;
     private int lives;
@@ -114,6 +115,24 @@ public final class Member implements AutoCloseable {
         return folder.resolve(name + ".ready.json");
     }
 
+    private Path pauses(int life) {
+        return folder.resolve("%s.%d.pauses.log".formatted(name, life));
+    }
+
+    /** Logs of when its JVMs stood still, one for each life. */
+    List<Path> pauseLogs() {
+        return IntStream.rangeClosed(1, lives)
+                .mapToObj(this::pauses)
+                .filter(Files::exists)
+                .toList();
+    }
+
+    /** Of its process; 0 where there is none. */
+    long pid() {
+        var of = process;
+        return of != null && of.isAlive() ? of.pid() : 0;
+    }
+
     private Path log() {
         return folder.resolve("%s.%d.log".formatted(name, lives));
     }
@@ -144,6 +163,7 @@ public final class Member implements AutoCloseable {
                 "--enable-native-access=ALL-UNNAMED",
                 "--sun-misc-unsafe-memory-access=allow",
                 "-XX:+ExitOnOutOfMemoryError",
+                "-Xlog:safepoint:file=%s:timemillis".formatted(pauses(lives)),
                 "-XX:+UseSerialGC",
                 // Only kernels need the second compiler; without it members start with less work.
                 roles.contains("worker") ? "-XX:+TieredCompilation" : "-XX:TieredStopAtLevel=1",

@@ -114,7 +114,8 @@ public final class ProcessChaos {
     private boolean run(Scale scale, Script script, Members members, DataPlane dataPlane, Timeline timeline)
             throws IOException, InterruptedException {
         members.startAll(scale.settings());
-        try (var load = new Load(seed, scale.distinct(), members.with("router"), timeline)) {
+        try (var load = new Load(seed, scale.distinct(), members.with("router"), timeline);
+                var stalls = new Stalls(members.all())) {
             load.calibrate();
             out.accept("The calm cluster has answered; now it is under load");
             timeline.restart();
@@ -137,7 +138,9 @@ public final class ProcessChaos {
             for (var member : members.all()) {
                 errors.addAll(member.errors());
             }
-            return report(Findings.of(seed, scale.slack(), load, timeline, moved, errors), scale, timeline, load);
+            stalls.addPausesOfJvms();
+            var findings = Findings.of(seed, scale.slack(), load, timeline, stalls, moved, errors);
+            return report(findings, scale, timeline, load);
         }
     }
 

@@ -123,13 +123,26 @@ final class Requests {
         }
     }
 
-    /** All of an answer that must not depend on what went wrong. */
-    static String describe(Answer answer) {
+    /**
+     * An answer as it came.
+     *
+     * @param all of it that must not depend on what went wrong
+     * @param id of the request
+     * @param firstNanos when its first token came
+     */
+    record Given(String all, String id, long firstNanos) {}
+
+    /** Waits for all of an answer. */
+    static Given read(Answer answer) {
         var outputs = new ArrayList<Output>();
         var usage = "";
+        var id = "";
+        long first = 0;
         while (answer.hasNext()) {
             var response = answer.next();
+            id = response.getRequestId();
             if (response.hasOutput()) {
+                first = first == 0 ? System.nanoTime() : first;
                 var delta = response.getOutput();
                 while (outputs.size() <= delta.getIndex()) {
                     outputs.add(new Output());
@@ -144,6 +157,6 @@ final class Requests {
         var all = new StringBuilder();
         outputs.forEach(output ->
                 all.append(output.tokens).append(output.end).append(output.text).append('\n'));
-        return all + usage;
+        return new Given(all + usage, id, first);
     }
 }

@@ -1,5 +1,6 @@
 package dev.kvasir.chaos.simulation;
 
+import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.shard.BlockFeed;
 import dev.kvasir.kvstore.shard.HolderJournal;
 import dev.kvasir.kvstore.shard.ShardRoute;
@@ -12,7 +13,9 @@ import dev.kvasir.protocol.PrefixCacheProtocol.Leave;
 import dev.kvasir.protocol.PrefixCacheProtocol.Publish;
 import dev.kvasir.protocol.PrefixCacheProtocol.Renew;
 import dev.kvasir.protocol.PrefixCacheProtocol.SendContents;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.jspecify.annotations.Nullable;
 
@@ -23,8 +26,13 @@ final class HolderShell {
         BlockFeed.@Nullable Batch poll();
 
         void tellAnewIfLost();
+
+        /** All blocks that it has, with the tiers that they are in; null while news of them are still to be handed over. */
+        @Nullable
+        Map<BlockHash, Integer> held();
     }
 
+    private final World world;
     private final Life self;
     private final Holder holder;
     private final Owner owner;
@@ -35,6 +43,7 @@ final class HolderShell {
     private boolean awake;
 
     HolderShell(World world, Life self, Holder holder, Owner owner) {
+        this.world = world;
         this.self = self;
         this.holder = holder;
         this.owner = owner;
@@ -62,8 +71,10 @@ final class HolderShell {
     /** Takes what the feed has. */
     void drain() {
         awake = false;
+        boolean some = false;
         BlockFeed.Batch batch;
         while ((batch = owner.poll()) != null) {
+            some = true;
             if (batch.anew()) {
                 journal.begin(batch.news(), outbox);
             } else {
@@ -71,12 +82,36 @@ final class HolderShell {
             }
         }
         journal.flush(outbox);
+        if (some) {
+            world.told(this);
+        }
         owner.tellAnewIfLost();
     }
 
     private void renew() {
         drain();
+        world.told(this);
         journal.renew(outbox);
+    }
+
+    /** What its shards have been told. */
+    Map<BlockHash, Integer> told() {
+        var told = new HashMap<BlockHash, Integer>();
+        for (var news : journal.all()) {
+            told.merge(news.hash(), news.tier().bit(), (one, other) -> one | other);
+        }
+        return told;
+    }
+
+    /** What it has; null while news of that are still to be handed over. */
+    @Nullable
+    Map<BlockHash, Integer> held() {
+        return owner.held();
+    }
+
+    @Override
+    public String toString() {
+        return self.toString();
     }
 
     void leave() {

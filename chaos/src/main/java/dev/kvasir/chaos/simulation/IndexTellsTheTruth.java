@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * P5 and the index's own promise, never silently wrong:
  *
  * <pre>
+ * a holder    has told its shards what it has, whenever it has told its news
  * a shard     has one home at a time, among members that nobody has removed
  * a shard     forgets the blocks of a holder's earlier life within the length of a lease; a copy of it, where the way
  *             there is good, two seconds later
@@ -31,6 +32,7 @@ import org.jspecify.annotations.Nullable;
 final class IndexTellsTheTruth implements Invariant {
     private static final String TRUTH = "P5 the index says what holders have";
     private static final String EXACT = "P5 a copy that calls itself exact is";
+    private static final String TELLS = "P5 a holder tells what it has";
     private static final String FORGETS = "P5 the index forgets an earlier life";
     private static final String ONE_HOME = "P5 a shard has one home";
 
@@ -59,6 +61,16 @@ final class IndexTellsTheTruth implements Invariant {
             if (router.self().isRunning() && router.self().unchangedNanos() > COPY_FORGETS_WITHIN) {
                 checkCopyForgets(world, router);
             }
+        }
+    }
+
+    @Override
+    public void told(HolderShell holder) {
+        var has = holder.held();
+        if (has != null) {
+            var told = holder.told();
+            Violation.unless(
+                    told.equals(has), TELLS, () -> "%s has told of %s and has %s".formatted(holder, told, has));
         }
     }
 

@@ -10,6 +10,9 @@ interface Invariant {
     /** A router's copy of a shard has heard from it. */
     default void updated(World world, RouterShell router, String shard) {}
 
+    /** A holder of blocks has told the index its news, as it does at least once a second. */
+    default void told(HolderShell holder) {}
+
     /** Twice a second. */
     default void now(World world) {}
 

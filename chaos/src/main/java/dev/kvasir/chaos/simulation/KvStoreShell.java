@@ -18,6 +18,8 @@ import dev.kvasir.protocol.PrefixCacheProtocol.Publish;
 import dev.kvasir.protocol.PrefixCacheProtocol.Renew;
 import dev.kvasir.protocol.PrefixCacheProtocol.Tier;
 import dev.kvasir.protocol.PrefixCacheProtocol.Update;
+import dev.kvasir.v1.transfer.OfferRequest;
+import io.grpc.Status;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -149,38 +151,45 @@ class KvStoreShell implements Life.Program, TransferHost {
                     handle(hosted, command, self.nanos());
                 }
             }
-            case Message.Offer offer -> take(offer);
             case Message.Drain _ -> {
                 if (pool != null) {
                     publisher.leave();
                 }
                 world.cluster().leave(self);
             }
-            case Message.Open _, Message.Resume _, Message.Close _, Message.Said _, Message.Taken _ ->
+            case Message.Open _, Message.Resume _, Message.Close _, Message.Said _ ->
                 throw new IllegalStateException("a kvstore got " + message);
         }
     }
 
     /** As the transfer service does it. */
-    private void take(Message.Offer offer) {
+    @Override
+    public void offered(OfferRequest offer, OfferAnswer answer) {
         var tier = tier();
-        var lacking = tier == null
-                ? List.<BlockHash>of()
-                : offer.hashes().stream().filter(hash -> !tier.touch(hash)).toList();
-        var transfer = tier == null || lacking.isEmpty()
-                ? null
-                : client.pull(
-                        offer.from().transferAddress(),
-                        offer.from().incarnation(),
-                        world.geometry().format(),
-                        lacking,
-                        true,
-                        tier,
-                        OFFER_TIMEOUT);
+        var hashes = Wires.hashes(offer.getHashesList());
+        if (tier == null) {
+            answer.held(0);
+            return;
+        }
+        var lacking = hashes.stream().filter(hash -> !tier.touch(hash)).toList();
+        Runnable tell =
+                () -> answer.held((int) hashes.stream().filter(tier::contains).count());
+        if (lacking.isEmpty()) {
+            tell.run();
+            return;
+        }
+        var transfer = client.pull(
+                offer.getTransferAddress(),
+                offer.getIncarnation(),
+                world.geometry().format(),
+                lacking,
+                true,
+                tier,
+                OFFER_TIMEOUT);
         if (transfer == null) {
-            offer.replyTo().tell(new Message.Taken());
+            answer.refused(Status.RESOURCE_EXHAUSTED);
         } else {
-            transfer.whenEnded(() -> offer.replyTo().tell(new Message.Taken()));
+            transfer.whenEnded(tell);
         }
     }
 
@@ -241,6 +250,13 @@ class KvStoreShell implements Life.Program, TransferHost {
 
         @Override
         public void tellAnewIfLost() {}
+
+        @Override
+        public Map<BlockHash, Integer> held() {
+            var held = new HashMap<BlockHash, Integer>();
+            heldByFirst().values().forEach(held::putAll);
+            return held;
+        }
     }
 
     private Hosted begin(String name) {

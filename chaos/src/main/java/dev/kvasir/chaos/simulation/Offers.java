@@ -1,30 +1,31 @@
 package dev.kvasir.chaos.simulation;
 
+import dev.kvasir.kvstore.actor.StoreDirectory;
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.tier.StoredBlock;
+import dev.kvasir.kvstore.transfer.TransferClient;
 import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
+import dev.kvasir.worker.OfferQueue;
 import dev.kvasir.worker.engine.SharedBlocks;
 import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
-import org.jspecify.annotations.Nullable;
+import java.util.Collection;
+import java.util.Optional;
 
-/** Offers a worker's blocks to kvstores, a chain's to one of them, in the background as its thread does it. */
-final class Offers {
-    private static final long LINGER = 20 * Timeline.MILLI;
-    private static final long HAND_OVER_TIMEOUT = 2 * Timeline.SECOND;
+/** Makes the calls that an {@link OfferQueue} decides upon, as a worker's thread does. */
+class Offers {
+    private static final long HAND_OVER_NANOS = 2 * Timeline.SECOND;
 
     private final World world;
     private final Life self;
     private final Holder own;
-    private final Map<BlockHash, BlockHash> waiting = new LinkedHashMap<>();
+    private final TransferClient client;
+    private final OfferQueue queue = OfferQueue.background();
 
-    Offers(World world, Life self, Holder own) {
+    Offers(World world, Life self, Holder own, TransferClient client) {
         this.world = world;
         this.self = self;
         this.own = own;
+        this.client = client;
     }
 
     SharedBlocks.Offering ofCopies() {
@@ -52,68 +53,75 @@ final class Offers {
     }
 
     private void add(BlockHash first, BlockHash hash) {
-        if (world.geometry().storeBlocks() == 0) {
-            return;
+        boolean wake = !stores().isEmpty() && queue.add(new OfferQueue.Block(first, hash), self.nanos());
+        if (wake) {
+            self.after(0, () -> look(queue, () -> {}));
         }
-        if (waiting.isEmpty()) {
-            self.after(LINGER, () -> {
-                var batch = new LinkedHashMap<>(waiting);
-                waiting.clear();
-                offer(batch, () -> {});
-            });
-        }
-        waiting.put(hash, first);
     }
 
     /** Offers all; {@code then} runs once, when all was looked at or time is up. */
-    void handOver(Map<BlockHash, BlockHash> all, Runnable then) {
-        var once = new Runnable() {
-            private boolean ran;
-
-            @Override
-            public void run() {
-                if (!ran) {
-                    ran = true;
-                    then.run();
-                }
-            }
-        };
-        if (all.isEmpty() || world.geometry().storeBlocks() == 0) {
-            once.run();
+    void handOver(Collection<OfferQueue.Block> all, Runnable then) {
+        if (stores().isEmpty()) {
+            then.run();
             return;
         }
-        self.after(HAND_OVER_TIMEOUT, once);
-        offer(all, once);
+        look(OfferQueue.handOver(all, self.nanos(), self.nanos() + HAND_OVER_NANOS), then);
     }
 
-    /** @param firstByHash blocks, each with the first of its chain */
-    private void offer(Map<BlockHash, BlockHash> firstByHash, Runnable then) {
-        var byStore = new LinkedHashMap<Life, List<BlockHash>>();
-        firstByHash.forEach((hash, first) -> {
-            var store = store(first);
-            if (store != null) {
-                byStore.computeIfAbsent(store, _ -> new ArrayList<>()).add(hash);
-            }
-        });
-        var left = new int[] {byStore.size()};
-        if (byStore.isEmpty()) {
+    /** @param then run when there are no more calls */
+    private void look(OfferQueue of, Runnable then) {
+        var call = of.next(self.nanos(), first -> StoreDirectory.forChain(first, stores()));
+        if (call != null) {
+            make(call, of, then);
+            return;
+        }
+        long wait = of.waitNanos(self.nanos());
+        if (wait < Long.MAX_VALUE) {
+            self.after(wait, () -> look(of, then));
+        } else {
             then.run();
         }
-        byStore.forEach((store, hashes) -> {
-            var taken = new Ref<Message.Taken>(world, self, _ -> {
-                if (--left[0] == 0) {
-                    then.run();
-                }
-            });
-            world.network().send(self, store, new Message.Offer(own, hashes, taken));
-        });
     }
 
-    private @Nullable Life store(BlockHash first) {
-        var stores = world.membership().others(self).stream()
-                .filter(other -> World.isStore(other.name()))
-                .sorted(Comparator.comparing(Life::name))
-                .toList();
-        return stores.isEmpty() ? null : stores.get((int) Long.remainderUnsigned(first.low(), stores.size()));
+    private void make(OfferQueue.Call call, OfferQueue of, Runnable then) {
+        var _ = client.offer(
+                        call.store().transferAddress(),
+                        own.transferAddress(),
+                        own.incarnation(),
+                        world.geometry().format(),
+                        call.hashes(),
+                        call.timeout())
+                // Not in here, where nobody would see what it throws.
+                .whenComplete((held, failure) -> self.after(
+                        0, () -> ended(of, call, failure == null ? Optional.of(held) : Optional.empty(), then)));
+    }
+
+    private void ended(OfferQueue of, OfferQueue.Call call, Optional<Integer> held, Runnable then) {
+        world.stats().keptBlocks += held.orElse(0);
+        told(of, call, held);
+        look(of, then);
+    }
+
+    /** Tells what became of a call; nothing where it failed. */
+    void told(OfferQueue of, OfferQueue.Call call, Optional<Integer> held) {
+        held.ifPresentOrElse(count -> of.ended(call, count), () -> of.failed(call));
+    }
+
+    /** Kvstores that are known. */
+    private Collection<Holder> stores() {
+        var stores = new ArrayList<Holder>();
+        for (var other : world.membership().others(self)) {
+            if (other.program() instanceof KvStoreShell store) {
+                var publisher = store.publisher();
+                if (publisher != null) {
+                    stores.add(publisher.holder());
+                }
+            }
+        }
+        return stores;
+    }
+
+    OfferQueue queue() {
+        return queue;
     }
 }

@@ -20,6 +20,7 @@ import dev.kvasir.router.IndexFollower;
 import dev.kvasir.router.OutputEvent;
 import dev.kvasir.router.Oversight;
 import dev.kvasir.router.Quorum;
+import dev.kvasir.router.ServedModel;
 import dev.kvasir.router.Session;
 import dev.kvasir.router.Session.Action;
 import dev.kvasir.router.Takeover;
@@ -145,6 +146,7 @@ class RouterShell implements Life.Program {
             watched.add(worker);
             index.serve(workers.serving(), updates, self.nanos());
             subscribe(worker);
+            List.copyOf(streams.values()).forEach(stream -> apply(stream, stream.session.lookAgain()));
         }
     }
 
@@ -249,7 +251,7 @@ class RouterShell implements Life.Program {
                 }
             }
             case Message.Resume resume -> find(from, resume);
-            case Message.Said _, Message.ToShard _, Message.Offer _, Message.Taken _, Message.Drain _ ->
+            case Message.Said _, Message.ToShard _, Message.Drain _ ->
                 throw new IllegalStateException("a router got " + message);
         }
     }
@@ -397,13 +399,18 @@ class RouterShell implements Life.Program {
         var life = chosen == null ? null : workers.ref(chosen);
         oversight.given(id, chosen, life);
         if (chosen == null || life == null) {
-            apply(stream, stream.session.notPlaced(decision.reason(), workers.silent(request.model()), now));
+            apply(stream, stream.session.notPlaced(decision.reason(), prospect(request.model()), now));
             return;
         }
         workers.state().dispatched(chosen, id.value(), query, decision, now);
         stream.met.put(chosen, life);
         stream.sources = index.sources(query.model(), query.prompt(), chosen.address(), chosen.incarnation());
         apply(stream, stream.session.placed(chosen, now));
+    }
+
+    /** No router of a simulated cluster has a worker in its process. */
+    private Session.Prospect prospect(ServedModel model) {
+        return workers.silent(model) ? Session.Prospect.SILENT : Session.Prospect.ABSENT;
     }
 
     /** Names of the prompt's blocks, as workers will name them. */

@@ -25,7 +25,7 @@ final class SlowBytes extends InputStream {
         if (at == bytes.length) {
             return length == 0 ? 0 : -1;
         }
-        int half = Math.max(1, bytes.length - (bytes.length - FrameHeader.BYTES) / 2);
+        int half = Math.clamp(bytes.length - (bytes.length - FrameHeader.BYTES) / 2, 1, bytes.length);
         if (at >= half && !waited) {
             waited = true;
             meanwhile.run();

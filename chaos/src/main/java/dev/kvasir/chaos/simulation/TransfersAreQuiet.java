@@ -20,7 +20,10 @@ final class TransfersAreQuiet implements Invariant {
     public void atRest(World world) {
         long open = world.wires().underWay();
         Violation.unless(open == 0, QUIET, () -> open + " calls are open");
-        world.programs(WorkerShell.class).forEach(worker -> check(worker.toString(), worker.tier()));
+        for (var worker : world.programs(WorkerShell.class)) {
+            check(worker.toString(), worker.tier());
+            Violation.unless(worker.offers().isIdle(), QUIET, () -> worker + " has blocks to offer that it does not");
+        }
         world.programs(KvStoreShell.class).forEach(store -> check(store.toString(), store.tier()));
     }
 

@@ -5,6 +5,8 @@ import dev.kvasir.kvstore.tier.BlockFormat;
 import dev.kvasir.kvstore.tier.FrameHeader;
 import dev.kvasir.kvstore.tier.MemoryTier;
 import dev.kvasir.kvstore.transfer.TransferClient;
+import dev.kvasir.v1.transfer.OfferRequest;
+import dev.kvasir.v1.transfer.OfferResult;
 import dev.kvasir.v1.transfer.PullRequest;
 import io.grpc.CallOptions;
 import io.grpc.ClientCall;
@@ -118,7 +120,7 @@ final class Wires {
         }
     }
 
-    /** A pull, as gRPC would carry it. */
+    /** A pull or an offer, as gRPC would carry it. */
     private final class Call<Q, A> extends ClientCall<Q, A> {
         private final Life self;
         private final String address;
@@ -159,12 +161,43 @@ final class Wires {
                 return;
             }
             peer = target;
-            var request = (PullRequest) message;
-            world.network().stream(
-                    self,
-                    target,
-                    "Pull of " + request.getHashesCount() / 2 + " blocks",
-                    () -> serve(target, host, request));
+            switch (message) {
+                case PullRequest request ->
+                    world.network().stream(
+                            self,
+                            target,
+                            "Pull of " + request.getHashesCount() / 2 + " blocks",
+                            () -> serve(target, host, request));
+                case OfferRequest offer ->
+                    world.network().stream(
+                            self,
+                            target,
+                            "Offer of " + offer.getHashesCount() / 2 + " blocks",
+                            () -> host.offered(offer, answer(target)));
+                default -> throw new IllegalStateException("nobody serves " + message);
+            }
+        }
+
+        private TransferHost.OfferAnswer answer(Life there) {
+            return new TransferHost.OfferAnswer() {
+                @Override
+                public void held(int count) {
+                    var result = OfferResult.newBuilder().setHeld(count).build().toByteArray();
+                    world.network().stream(
+                            there,
+                            self,
+                            count + " blocks are held",
+                            () -> inOrder(() -> {
+                                land(result);
+                                close(Status.OK);
+                            }));
+                }
+
+                @Override
+                public void refused(Status why) {
+                    answer(there, why);
+                }
+            };
         }
 
         @Override
@@ -181,10 +214,7 @@ final class Wires {
                 answer(there, Status.FAILED_PRECONDITION.withDescription("another life is meant"));
                 return;
             }
-            var hashes = new ArrayList<BlockHash>();
-            for (int i = 0; i < request.getHashesCount(); i += 2) {
-                hashes.add(new BlockHash(request.getHashes(i), request.getHashes(i + 1)));
-            }
+            var hashes = hashes(request.getHashesList());
             host.bring(hashes, () -> send(there, host, hashes, 0, request.getSparse()));
         }
 
@@ -277,6 +307,15 @@ final class Wires {
                 listener.onClose(status, new Metadata());
             }
         }
+    }
+
+    /** As they are written in messages. */
+    static List<BlockHash> hashes(List<Long> halves) {
+        var hashes = new ArrayList<BlockHash>();
+        for (int i = 0; i < halves.size(); i += 2) {
+            hashes.add(new BlockHash(halves.get(i), halves.get(i + 1)));
+        }
+        return hashes;
     }
 
     private static byte[] frame(BlockFormat format, long incarnation, MemoryTier.Pin pin) {

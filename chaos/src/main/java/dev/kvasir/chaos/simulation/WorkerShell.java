@@ -3,6 +3,7 @@ package dev.kvasir.chaos.simulation;
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.shard.BlockFeed;
 import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.kvstore.transfer.TransferClient;
 import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
@@ -11,6 +12,8 @@ import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.protocol.PrefixCacheProtocol.Tier;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
+import dev.kvasir.v1.transfer.OfferRequest;
+import dev.kvasir.worker.OfferQueue;
 import dev.kvasir.worker.Pulls;
 import dev.kvasir.worker.SharingConfig;
 import dev.kvasir.worker.StreamSettings;
@@ -29,7 +32,6 @@ import dev.kvasir.worker.schedule.SchedulerLimits;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -91,14 +93,14 @@ class WorkerShell implements Life.Program, TransferHost {
                 10 * Timeline.SECOND);
         memory = memory(geometry);
         publisher = new HolderShell(world, self, holder(), new Blocks());
-        offers = new Offers(world, self, publisher.holder());
+        var client = world.wires().client(self);
+        offers = offers(publisher.holder(), client);
         tier = geometry.hostBlocks() == 0 ? null : geometry.tier(geometry.hostBlocks());
         if (tier == null) {
             pulls = null;
             blocks = new SharedBlocks(publisher::wake);
         } else {
-            pulls = new Pulls(
-                    world.wires().client(self), geometry.format(), tier, SHARING, task -> self.after(0, task));
+            pulls = new Pulls(client, geometry.format(), tier, SHARING, task -> self.after(0, task));
             blocks = new SharedBlocks(
                     publisher::wake,
                     tier,
@@ -137,6 +139,20 @@ class WorkerShell implements Life.Program, TransferHost {
     @Override
     public @Nullable MemoryTier tier() {
         return tier;
+    }
+
+    /** Only kvstores take offers. */
+    @Override
+    public void offered(OfferRequest offer, OfferAnswer answer) {
+        answer.held(0);
+    }
+
+    Offers offers(Holder own, TransferClient client) {
+        return new Offers(world, self, own, client);
+    }
+
+    OfferQueue offers() {
+        return offers.queue();
     }
 
     /** By the engine, between two steps. */
@@ -279,9 +295,9 @@ class WorkerShell implements Life.Program, TransferHost {
     /** KV that is worth keeping is given to kvstores; a request that was claimed meanwhile goes on. */
     private void handOver() {
         core.shared().drain();
-        var all = new LinkedHashMap<BlockHash, BlockHash>();
-        core.shared().forEachBlock((first, hash) -> all.put(hash, first));
-        offers.handOver(tier == null ? Map.of() : all, () -> {
+        var all = new LinkedHashSet<OfferQueue.Block>();
+        core.shared().forEachBlock((first, hash) -> all.add(new OfferQueue.Block(first, hash)));
+        offers.handOver(tier == null ? Set.of() : all, () -> {
             leaving = streams.inEngine() == 0;
             if (leaving) {
                 publisher.leave();
@@ -386,6 +402,16 @@ class WorkerShell implements Life.Program, TransferHost {
             if (blocks.hasMore()) {
                 execute(core::flushShared);
             }
+        }
+
+        @Override
+        public @Nullable Map<BlockHash, Integer> held() {
+            if (stepping || blocks.hasMore()) {
+                return null;
+            }
+            var held = new HashMap<BlockHash, Integer>();
+            heldByFirst().values().forEach(held::putAll);
+            return held;
         }
     }
 

@@ -68,6 +68,7 @@ final class World {
         long moved;
         long pulledBlocks;
         long pullsFailed;
+        long keptBlocks;
         long resumed;
         long virtualNanos;
         long disksOff;
@@ -83,6 +84,7 @@ final class World {
             moved += other.moved;
             pulledBlocks += other.pulledBlocks;
             pullsFailed += other.pullsFailed;
+            keptBlocks += other.keptBlocks;
             resumed += other.resumed;
             virtualNanos += other.virtualNanos;
             disksOff += other.disksOff;
@@ -91,7 +93,7 @@ final class World {
 
         @Override
         public String toString() {
-            return "%,d events, %,d s of virtual time, %,d requests: %,d complete, %,d failed; %,d tokens from caches, %,d preemptions, %,d times moved, %,d resumed; %,d blocks pulled, %,d pulls failed, %,d read from disks, %,d disks switched off"
+            return "%,d events, %,d s of virtual time, %,d requests: %,d complete, %,d failed; %,d tokens from caches, %,d preemptions, %,d times moved, %,d resumed; %,d blocks pulled, %,d pulls failed, %,d kept after an offer, %,d read from disks, %,d disks switched off"
                     .formatted(
                             events,
                             virtualNanos / Timeline.SECOND,
@@ -104,6 +106,7 @@ final class World {
                             resumed,
                             pulledBlocks,
                             pullsFailed,
+                            keptBlocks,
                             diskReads,
                             disksOff);
         }
@@ -237,6 +240,12 @@ final class World {
     void checkNow() {
         for (var invariant : invariants) {
             invariant.now(this);
+        }
+    }
+
+    void told(HolderShell holder) {
+        for (var invariant : invariants) {
+            invariant.told(holder);
         }
     }
 

@@ -63,6 +63,7 @@ class ClusterSimulation {
         assertThat(stats.cachedTokens).isGreaterThan(10_000);
         assertThat(stats.preemptions).isGreaterThan(50);
         assertThat(stats.pulledBlocks).isGreaterThan(300);
+        assertThat(stats.keptBlocks).isGreaterThan(1_000);
         assertThat(stats.diskReads).isGreaterThan(100);
         assertThat(stats.disksOff).isGreaterThan(10);
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.kvasir.kvstore.shard.IndexShard;
 import dev.kvasir.kvstore.tier.DiskTier;
 import dev.kvasir.kvstore.tier.StoredBlock;
+import dev.kvasir.kvstore.transfer.TransferClient;
 import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.GenerationRequest;
 import dev.kvasir.protocol.PrefixCacheProtocol.Change;
@@ -19,6 +20,7 @@ import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.router.OutputEvent;
 import dev.kvasir.router.Session;
 import dev.kvasir.router.Session.Action;
+import dev.kvasir.worker.OfferQueue;
 import dev.kvasir.worker.StreamSettings;
 import dev.kvasir.worker.engine.Puller;
 import dev.kvasir.worker.runner.Step;
@@ -29,6 +31,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiFunction;
 import org.junit.jupiter.api.Test;
@@ -172,6 +175,60 @@ class PlantedBugsSimulation {
                     }
                 }));
         assertThat(failure.promise()).contains("P5");
+    }
+
+    /** The tier comes back a little later and with it the blocks, so that at rest there is nothing to be seen. */
+    @Test
+    void aDiskThatIsSwitchedOffWithoutAWordToTheIndexIsFound() {
+        var failure =
+                found(kvstores((world, life, seed) -> new KvStoreShell(world, life, Randoms.of(seed, life.toString())) {
+                    @Override
+                    DiskTier.Listener heard(DiskTier.Listener listener) {
+                        return new DiskTier.Listener() {
+                            private boolean off;
+
+                            @Override
+                            public void stored(StoredBlock block) {
+                                listener.stored(block);
+                            }
+
+                            @Override
+                            public void evicted(StoredBlock block) {
+                                if (!off) {
+                                    listener.evicted(block);
+                                }
+                            }
+
+                            @Override
+                            public void opened(int blocks) {
+                                off = false;
+                            }
+
+                            @Override
+                            public void switchedOff(String why) {
+                                off = true;
+                            }
+                        };
+                    }
+                }));
+        assertThat(failure.promise()).contains("P5");
+    }
+
+    /** Blocks that come while a call is being made wait for the next look, which nobody takes. */
+    @Test
+    void offersThatStopAfterACallThatFailedAreFound() {
+        var failure = found(workers((world, life) -> new WorkerShell(world, life) {
+            @Override
+            Offers offers(Holder own, TransferClient client) {
+                return new Offers(world, life, own, client) {
+                    @Override
+                    void told(OfferQueue of, OfferQueue.Call call, Optional<Integer> held) {
+                        held.ifPresent(count -> of.ended(call, count));
+                    }
+                };
+            }
+        }));
+        assertThat(failure.promise()).contains("P7");
     }
 
     /** What is on disk after a restart is there, but nobody hears of it. */

@@ -9,6 +9,7 @@ import java.util.random.RandomGenerator;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.CoordinatedShutdown;
 import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Props;
 import org.apache.pekko.cluster.ClusterEvent;
 import org.apache.pekko.cluster.MemberStatus;
 import org.apache.pekko.cluster.sharding.typed.javadsl.ClusterSharding;
@@ -46,6 +47,7 @@ public final class PrefixCacheShards implements ShardRoute {
         var shards = new PrefixCacheShards(sharding, Cluster.get(system));
         CoordinatedShutdown.get(system)
                 .addTask(CoordinatedShutdown.PhaseBeforeClusterShutdown(), "kvasir-prefix-cache", shards::fallSilent);
+        system.systemActorOf(StoresWatch.create(shards::reachable), "kvasir-kvstores", Props.empty());
         return shards;
     }
 
@@ -67,6 +69,19 @@ public final class PrefixCacheShards implements ShardRoute {
             }
         }
         return false;
+    }
+
+    /** Whether a kvstore can be spoken to; also where this member is about to go and wants none any more. */
+    private boolean reachable() {
+        var state = cluster.state();
+        for (var member : state.getMembers()) {
+            if (member.hasRole(ROLE)
+                    && member.status().equals(MemberStatus.up())
+                    && !state.getUnreachable().contains(member)) {
+                return true;
+            }
+        }
+        return silent;
     }
 
     @Override

@@ -7,6 +7,7 @@ import dev.kvasir.protocol.PrefixCacheProtocol.Introduce;
 import dev.kvasir.protocol.PrefixCacheProtocol.Introduced;
 import dev.kvasir.protocol.PrefixCacheProtocol.StoreCommand;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -95,6 +96,11 @@ public final class StoreDirectory {
 
     /** The one that a chain's blocks go to: by rendezvous hashing, so that few chains move when one comes or goes. */
     public Optional<Holder> forChain(BlockHash first) {
+        return forChain(first, stores);
+    }
+
+    /** The same, of the kvstores given. */
+    public static Optional<Holder> forChain(BlockHash first, Collection<Holder> stores) {
         return stores.stream()
                 .max(Comparator.comparingLong((Holder store) -> weight(store, first))
                         .thenComparing(Holder::address));

@@ -5,15 +5,19 @@ import dev.kvasir.kvstore.tier.BlockFormat;
 import dev.kvasir.kvstore.tier.FrameHeader;
 import dev.kvasir.kvstore.tier.MemoryTier;
 import dev.kvasir.v1.transfer.OfferRequest;
+import dev.kvasir.v1.transfer.OfferResult;
 import io.grpc.CallOptions;
 import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
+import io.grpc.Status;
 import io.grpc.stub.ClientCalls;
+import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -89,11 +93,11 @@ public final class TransferClient implements AutoCloseable {
     }
 
     /**
-     * Offers blocks to a member, which pulls those that it wants; waits for that. Answers how many of them it holds.
+     * Offers blocks to a member, which pulls those that it wants. Completes with how many of them it holds then.
      *
      * @param from host:port of this member's transfer service
      */
-    public int offer(
+    public CompletableFuture<Integer> offer(
             String address,
             String from,
             long incarnation,
@@ -105,12 +109,31 @@ public final class TransferClient implements AutoCloseable {
                 .setIncarnation(incarnation)
                 .setTransferAddress(from);
         hashes.forEach(hash -> request.addHashes(hash.high()).addHashes(hash.low()));
-        var result = ClientCalls.blockingUnaryCall(
-                channel(address),
-                TransferMethods.offer(),
-                CallOptions.DEFAULT.withDeadlineAfter(timeout.toMillis(), TimeUnit.MILLISECONDS),
-                request.build());
-        return Math.clamp(result.getHeld(), 0, hashes.size());
+        var call = channel(address)
+                .newCall(
+                        TransferMethods.offer(),
+                        CallOptions.DEFAULT.withDeadline(
+                                Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS, clock)));
+        var held = new CompletableFuture<Integer>();
+        ClientCalls.asyncUnaryCall(call, request.build(), new StreamObserver<OfferResult>() {
+            @Override
+            public void onNext(OfferResult result) {
+                held.complete(Math.clamp(result.getHeld(), 0, hashes.size()));
+            }
+
+            @Override
+            public void onError(Throwable failure) {
+                held.completeExceptionally(failure);
+            }
+
+            @Override
+            public void onCompleted() {
+                held.completeExceptionally(Status.INTERNAL
+                        .withDescription("the offer was answered with nothing")
+                        .asRuntimeException());
+            }
+        });
+        return held;
     }
 
     /** Pulls that ended with a block that was damaged, or another than the one asked for. */

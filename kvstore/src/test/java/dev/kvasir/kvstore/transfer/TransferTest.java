@@ -367,7 +367,8 @@ class TransferTest {
                         new TransferService(new Host(here), Optional.of(taking), 4, Duration.ofMinutes(1)))) {
             var to = "127.0.0.1:" + taker.port();
             for (var from : List.of("", "a".repeat(513))) {
-                assertThatThrownBy(() -> client.offer(to, from, LIFE, FORMAT, chain(1), SOON))
+                assertThatThrownBy(() -> client.offer(to, from, LIFE, FORMAT, chain(1), SOON)
+                                .get())
                         .hasMessageContaining("transfer_address")
                         .hasMessageContaining("1..512");
             }
@@ -375,14 +376,15 @@ class TransferTest {
     }
 
     @Test
-    void anOfferedBlockIsPulledByTheOneItIsOfferedTo() {
+    void anOfferedBlockIsPulledByTheOneItIsOfferedTo() throws Exception {
         fillThere(20);
         try (var taking = new TransferClient(TransferServer::connect, 2);
                 var taker = TransferServer.start(
                         "127.0.0.1",
                         0,
                         new TransferService(new Host(here), Optional.of(taking), 4, Duration.ofMinutes(1)))) {
-            int held = client.offer("127.0.0.1:" + taker.port(), address(), LIFE, FORMAT, chain(25), SOON);
+            int held = client.offer("127.0.0.1:" + taker.port(), address(), LIFE, FORMAT, chain(25), SOON)
+                    .get();
             assertThat(held).isEqualTo(20);
             assertHeldHere(20);
         }
