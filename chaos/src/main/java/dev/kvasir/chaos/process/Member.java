@@ -164,7 +164,8 @@ public final class Member implements AutoCloseable {
                 "--sun-misc-unsafe-memory-access=allow",
                 "-XX:+ExitOnOutOfMemoryError",
                 "-Xlog:safepoint:file=%s:timemillis".formatted(pauses(lives)),
-                "-XX:+UseSerialGC",
+                // What kernels compute with begins at cache lines under G1 alone; without it equal workers differ.
+                roles.contains("worker") ? "-XX:+UseG1GC" : "-XX:+UseSerialGC",
                 // Only kernels need the second compiler; without it members start with less work.
                 roles.contains("worker") ? "-XX:+TieredCompilation" : "-XX:TieredStopAtLevel=1",
                 "-Xmx" + settings.heapMegabytes() + "m",

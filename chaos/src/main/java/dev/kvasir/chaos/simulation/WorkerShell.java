@@ -105,7 +105,8 @@ class WorkerShell implements Life.Program, TransferHost {
                     publisher::wake,
                     tier,
                     new Keeping(LONG_BLOCKS),
-                    new CopyShare(self::nanos),
+                    CopyShare.ofUnproven(self::nanos),
+                    CopyShare.ofReused(self::nanos),
                     RESTORED_BLOCKS_PER_STEP * memory.blockBytes(),
                     geometry.offersAll() ? offers.ofAll() : offers.ofCopies());
             pulls.start(() -> execute(() -> {}));
