@@ -358,9 +358,11 @@ class Prefill:
     def __init__(self, path, prefix='attend_prefill_wgmma', rows=128, kind='wgmma', rounds=False):
         self.rounds = rounds
         self.m = Module(path); self.prefix, self.rows, self.kind = prefix, rows, kind
-    def prepare(self, out, q, kv, layer, tables, ctx, starts, heads, scale=None, window=0, cap=0.0, dtype='bf16', rowsMin=1, slots=None):
-        G = heads // kv.kvHeads; S = ctx.numel()
-        name = f'{self.prefix}_{dtype}_{kv.head}'
+    def prepare(self, out, q, kv, layer, tables, ctx, starts, heads, scale=None, window=0, cap=0.0, dtype='bf16', rowsMin=1, slots=None, split=0):
+        """split: tiles of keys that a block computes, 0 is all; such a launch must fit on the device at once"""
+        G = heads // kv.kvHeads; S = ctx.numel(); parts = 1
+        keysOfTile = (64 if kv.head > 128 else 128) // (1 if self.kind == 'wgmma' else 2)
+        name = f'{self.prefix}_{dtype}_{kv.head}' + ('_split' if split else '')
         if self.kind == 'wgmma':
             keys = 64 if kv.head > 128 else 128; cols = -(-kv.head // 64)
             sh = 1024 + (128 + 4 * keys) * cols * 128; block = 384
@@ -369,8 +371,13 @@ class Prefill:
         f = self.m.get(name, sh)
         st = starts.tolist()
         slots = slots or sum(-(-(st[i + 1] - st[i]) * G // self.rows) for i in range(S))
+        if split:
+            parts = -(-max(ctx.tolist()) // (keysOfTile * split))
+            if not hasattr(self, 'partials'): self.partials = torch.full((SMS * 128 * 258,), float('nan'), device=DEV); self.arrivals = torch.zeros(SMS, device=DEV, dtype=torch.int32)
+            if parts * slots * kv.kvHeads > SMS: raise ValueError(f'{parts} parts of {slots} row tiles and {kv.kvHeads} kv heads are more than {SMS} blocks')
         args = [out, q, kv.data[layer], tables, ctx, starts, out.stride(0), q.stride(0), S, tables.stride(0), heads, kv.kvHeads, kv.bs,
-                L(kv.blockStride), L(kv.valueOffset), scale or 1 / math.sqrt(kv.head), window, cap, rowsMin]
+                L(kv.blockStride), L(kv.valueOffset), scale or 1 / math.sqrt(kv.head), window, cap, rowsMin, self.partials if split else None, self.arrivals if split else None, split]
+        if split: return lambda pdl=False: launch(f, (kv.kvHeads, slots, parts), (block, 1, 1), sh, args, pdl)
         return lambda pdl=False: launch(f, (min(SMS, kv.kvHeads * slots), 1, 1) if self.rounds and self.kind == 'wgmma' else (kv.kvHeads, slots, 1), (block, 1, 1), sh, args, pdl)
 def check_prefill(pf, label):
     worst = 0; n = 0; torch.manual_seed(int(time.time()) + 1); cases = []
@@ -406,6 +413,40 @@ def check_prefill(pf, label):
             per = [(rows[s], contexts[s], round(rel(out[starts[s]:starts[s+1], :heads*head], ref[starts[s]:starts[s+1]]), 4)) for s in range(len(rows)) if rows[s] > 1]
             print(label, 'PREFILL FAIL', head, g, kvh, bs, w, cap, dt, 'err', e, 'clean', clean, 'same', same, per)
     print(f'{label}: {n} cases, worst {worst:.2e}', flush=True)
+def check_split(pf, label):
+    worst = 0; n = 0; torch.manual_seed(int(time.time()) + 2); cases = []
+    for head in (64, 80, 96, 128, 256):
+        for g, kvh in ((1, 3), (4, 2), (7, 1), (8, 1)): cases.append((head, g, kvh, 16, 0, 0.0, 'bf16'))
+    for bs in (8, 24, 1): cases.append((128, 4, 2, bs, 0, 0.0, 'bf16'))
+    for w in (1, 16, 100, 300, 1500): cases.append((128, 4, 2, 16, w, 0.0, 'bf16'))
+    cases += [(128, 4, 8, 16, 0, 30.0, 'bf16'), (256, 2, 2, 16, 300, 50.0, 'f16'), (128, 4, 2, 16, 0, 0.0, 'f16')]
+    for head, g, kvh, bs, w, cap, dt in cases:
+        for contexts, rows, split in (([4097, 1, 300], [5, 1, 0], 8 if head > 128 else 4), ([1500], [33], 2), ([700, 900], [17, 2], 3)):
+            dtype = torch.bfloat16 if dt == 'bf16' else torch.float16
+            kv = Kv(1, sum(-(-c // bs) for c in contexts) + 5, kvh, head, bs, dtype, poison=True)
+            tables, ctx, st = make_batch(kv, contexts, rows); fill_used(kv, tables, contexts)
+            heads = g * kvh; R = sum(rows)
+            if pf.kind != 'wgmma': split *= 2
+            q = (torch.randn(R, heads * head + 64, device=DEV) * 1.5).to(dtype); outs = [torch.full((R, heads * head + 32), float('nan'), device=DEV, dtype=dtype) for _ in range(2)]
+            try:
+                for o in outs: pf.prepare(o, q, kv, 0, tables, ctx, st, heads, window=w, cap=cap, dtype=dt, rowsMin=2, split=split)(); pf.partials.fill_(float('nan'))
+            except ValueError: continue
+            torch.cuda.synchronize(); starts = st.tolist(); ref = reference(kv, 0, q, tables, contexts, starts, heads, 1 / math.sqrt(head), w, cap, 0)
+            sel = [r for s in range(len(rows)) if rows[s] > 1 for r in range(starts[s], starts[s + 1])]; rest = [r for r in range(R) if r not in set(sel)]
+            e = rel(outs[0][sel][:, : heads * head], ref[sel]); clean = torch.isnan(outs[0][rest]).all().item() and torch.isnan(outs[0][:, heads * head:]).all().item()
+            same = torch.equal(outs[0][sel][:, : heads * head], outs[1][sel][:, : heads * head]) and not pf.arrivals.any().item(); worst = max(worst, e if e == e else 9); n += 1
+            if not (e < (6e-3 if dt == 'bf16' else 1e-3) and clean and same): print(label, 'SPLIT FAIL', head, g, kvh, bs, w, cap, dt, contexts, rows, split, 'err', e, 'clean', clean, 'same', same)
+    print(f'{label}, keys split: {n} cases, worst {worst:.2e}', flush=True)
+def time_split(pf, bw, points=((16, 512), (16, 1024), (16, 2048), (16, 4096), (32, 4096), (64, 4096), (128, 4096), (16, 16384)), kvh=8, heads=32, head=128):
+    for rows, C in points:
+        layers = max(3, min(32, int(3e8 // (C * kvh * head * 4)))); kv = Kv(layers, C // 16, kvh, head, 16); tables, ctx, st = make_batch(kv, [C], [rows])
+        q = torch.randn(rows, heads * head, device=DEV).bfloat16(); out = torch.zeros(rows, heads * head, device=DEV, dtype=torch.bfloat16)
+        line = f'{rows} new rows of {C}, {kvh} kv heads, floor {C * kvh * head * 4 / bw / 1e6:.1f}us:'
+        for split in (0, 1, 2, 3, 4, 8):
+            try: runs = [pf.prepare(out, q, kv, l, tables, ctx, st, heads, split=split) for l in range(layers)]
+            except ValueError: continue
+            line += f'  [{split or "whole"} {graph_time(runs) * 1e3:.1f}us, early {graph_time([(lambda r=r: r(True)) for r in runs]) * 1e3:.1f}]'
+        print(line, flush=True); del kv
 def time_prefill(pfs, points=((1, 1024), (1, 2048), (1, 4096), (1, 8192), (1, 16384), (8, 1024), (32, 512)), heads=32, kvh=8, head=128, sdpa=True, window=0):
     for S, C in points:
         bs = 16; kv = Kv(4, S * (C // bs), kvh, head, bs)
@@ -439,15 +480,16 @@ def main(what):
     warpgroup = Warpgroup(paths['WarpgroupMultiply', 'sm_90a'], paths['ElementOperation', 'sm_90a'])
     print(torch.cuda.get_device_name())
     if what == 'check':
-        check_decode(decode); check_prefill(wgmma, 'wgmma'); check_prefill(rounds, 'wgmma in rounds'); check_prefill(mma, 'mma'); check_skinny(skinny); check_warpgroup(warpgroup)
+        check_decode(decode); check_prefill(wgmma, 'wgmma'); check_prefill(rounds, 'wgmma in rounds'); check_prefill(mma, 'mma'); check_split(wgmma, 'wgmma'); check_split(mma, 'mma'); check_skinny(skinny); check_warpgroup(warpgroup)
         print('as on GPUs before Hopper:')
         check_decode(Decode(paths['AttendDecode', 'compute_80'], OLD_DECODE))
-        check_prefill(Prefill(paths['AttendPrefill', 'compute_80'], 'attend_prefill', 64, 'mma'), 'mma')
+        older = Prefill(paths['AttendPrefill', 'compute_80'], 'attend_prefill', 64, 'mma'); check_prefill(older, 'mma'); check_split(older, 'mma')
         check_skinny(Skinny(paths['SkinnyMultiply', 'compute_80'], 8))
         return
     print('copy by driver, by torch, read by sum: %.3f %.3f %.3f TB/s' % copy_bandwidth())
     bandwidth = float(os.environ.get('BANDWIDTH', '3.03'))
     time_decode([('ours', decode, 128, 16, 0), ('ours', decode, 512, 16, 0), ('ours', decode, 512, 16, 1), ('ours', decode, 1024, 16, 1)], bandwidth)
+    time_split(wgmma, bandwidth)
     time_prefill([('wgmma', wgmma), ('in rounds', rounds), ('mma', mma)])
     for head, heads in ((64, 32), (80, 32), (96, 32), (256, 16)):
         time_prefill([('wgmma', wgmma), ('in rounds', rounds), ('mma', mma)], points=((1, 4096),), sdpa=False, heads=heads, head=head)

@@ -49,6 +49,12 @@ final class StepsCommand implements Callable<Integer> {
     private List<Integer> prompts = List.of();
 
     @Option(
+            names = "--known",
+            defaultValue = "0",
+            description = "Tokens before each prompt that are known already: the steps of new questions about them.")
+    private int known;
+
+    @Option(
             names = "--kv-cache-dtypes",
             split = ",",
             paramLabel = "TYPE",
@@ -70,7 +76,7 @@ final class StepsCommand implements Callable<Integer> {
         var given = new LinkedHashMap<>(modelFlags.given());
         var config = KvasirConfig.load(modelFlags.configFile(), System.getenv(), given);
         var model = ModelFolder.open(config.model()).config();
-        var plan = new StepTimes.Plan(batches, context, prompts, repeats, !issued, formats(config));
+        var plan = new StepTimes.Plan(batches, context, prompts, known, repeats, !issued, formats(config));
         var times =
                 StepTimes.measure(model, plan, config.worker().tensorParallelSize(), WorkerMember.cudaOptions(config));
         var out = spec.commandLine().getOut();

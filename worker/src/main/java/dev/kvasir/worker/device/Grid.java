@@ -15,6 +15,10 @@ public record Grid(int x, int y, int z, int threads, int sharedBytes) {
         return new Grid(x, y, 1, threads, 0);
     }
 
+    public static Grid of(int x, int y, int z, int threads) {
+        return new Grid(x, y, z, threads, 0);
+    }
+
     public Grid withShared(int bytes) {
         return new Grid(x, y, z, threads, bytes);
     }

@@ -56,12 +56,14 @@ public final class StepTimes implements AutoCloseable {
      * @param batches numbers of sequences that decode together
      * @param context tokens of each of them
      * @param prompts lengths of prompts computed in one step
+     * @param known tokens before each of them that are in KV blocks already
      * @param formats how keys and values are stored, one after the other
      */
     public record Plan(
             List<Integer> batches,
             int context,
             List<Integer> prompts,
+            int known,
             int repeats,
             boolean recorded,
             List<KvFormat> formats) {
@@ -81,7 +83,8 @@ public final class StepTimes implements AutoCloseable {
         }
 
         int lengthMax() {
-            return Math.max(context, prompts.stream().max(Integer::compare).orElse(1));
+            return Math.max(
+                    context, known + prompts.stream().max(Integer::compare).orElse(1));
         }
     }
 
@@ -167,7 +170,7 @@ public final class StepTimes implements AutoCloseable {
             all.add(time("decode", plan.repeats(), sequences));
         }
         for (int length : plan.prompts()) {
-            fill(1, 0, length);
+            fill(1, plan.known(), plan.known() + length);
             all.add(time("prefill", Math.max(3, plan.repeats() / 4), length));
         }
         return all;

@@ -328,6 +328,10 @@ public final class KernelChecks {
         // A step of decoding alone, of prompts alone, and both.
         check.run(shape(8, 2, 128, 0, 0), 128, 16, format, new int[][] {{511, 512}, {512, 513}, {0, 1}, {129, 130}});
         check.run(shape(8, 2, 64, 0, 0), 64, 16, format, new int[][] {{0, 200}, {64, 130}});
+        // Few new tokens after a long context, alone and beside others.
+        check.run(shape(2, 1, 64, 0, 0), 64, 16, format, new int[][] {{1100, 1133}});
+        check.run(shape(4, 1, 128, 0, 0), 128, 16, format, new int[][] {{600, 617}, {99, 100}, {530, 532}});
+        check.run(shape(2, 1, 256, 0, 0), 256, 16, format, new int[][] {{530, 540}});
     }
 
     private void bounded(KvFormat format) {
@@ -341,6 +345,7 @@ public final class KernelChecks {
             check.run(shape(4, 2, headSize, 0, 5), headSize, 16, format, new int[][] {{99, 100}, {0, 90}, {40, 130}});
             check.run(shape(4, 2, headSize, 33, 5), headSize, 8, format, new int[][] {{99, 100}, {0, 90}});
         }
+        check.run(shape(2, 1, 64, 700, 5), 64, 16, format, new int[][] {{1100, 1133}});
     }
 
     private static AttentionShape shape(int heads, int kvHeads, int headSize, int window, float softcap) {

@@ -19,8 +19,9 @@ final class Attend {
     Attend(Gpu gpu, KernelLibrary library, DeviceArena arena, boolean deterministic) {
         this.deterministic = deterministic;
         simple = new AttendSimple(library, gpu.stream());
-        decode = new AttendDecode(gpu, library, arena);
-        prefill = new AttendPrefill(gpu, library);
+        long partials = arena.allocate(AttendDecode.PARTIAL_BYTES);
+        decode = new AttendDecode(gpu, library, arena, partials);
+        prefill = new AttendPrefill(gpu, library, arena, partials);
     }
 
     void run(

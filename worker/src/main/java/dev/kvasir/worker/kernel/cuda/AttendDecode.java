@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /** Attention of sequences that compute one token each, their contexts split over the device. Leaves all others alone. */
 final class AttendDecode {
     private static final int SPLITS_MAX = 16;
-    private static final long PARTIAL_BYTES = 96L << 20;
+    static final long PARTIAL_BYTES = 96L << 20;
     private static final long ARRIVAL_BYTES = 1L << 20;
 
     private final Gpu gpu;
@@ -27,10 +27,11 @@ final class AttendDecode {
     /** What is launched for one shape. */
     private record Variant(DeviceKernel kernel, DecodeKernel compiled, int sharedBytes, int blocksPerMultiprocessor) {}
 
-    AttendDecode(Gpu gpu, KernelLibrary library, DeviceArena arena) {
+    /** @param partials room for partial results, {@link #PARTIAL_BYTES} of it, used by one kernel at a time */
+    AttendDecode(Gpu gpu, KernelLibrary library, DeviceArena arena, long partials) {
         this.gpu = gpu;
         this.library = library;
-        this.partials = arena.allocate(PARTIAL_BYTES);
+        this.partials = partials;
         this.arrivals = arena.allocate(ARRIVAL_BYTES);
         gpu.stream().clear(arrivals, ARRIVAL_BYTES);
     }

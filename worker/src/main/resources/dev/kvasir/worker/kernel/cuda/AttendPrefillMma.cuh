@@ -5,7 +5,7 @@
 // block has 64 such rows, 16 for each of its four warps, and walks over tiles of KEYS keys from the last to the first,
 // fetching the next tile while it computes.
 //
-//   grid: (kvHeadCount, at least the number of row tiles: sum of ceil(rows * group / 64) over sequences)
+//   grid: (kvHeadCount, at least the number of row tiles: sum of ceil(rows * group / 64) over sequences, parts of keys)
 //   block: 128 threads
 //
 // How rows are stored is a class R: types Out and Products, HEAD, and Tiles, which
@@ -30,7 +30,7 @@ struct Shape {
     static INLINE u32 offset(int row, int chunk) { return row * ROW + ((SWIZZLED ? chunk ^ (row & 7) : chunk) << 4); }
 };
 
-template <class R>
+template <class R, bool SPLIT>
 INLINE void attend(const Request& r) {
     using T = typename R::Products;
     constexpr int HEAD = R::HEAD;
@@ -41,9 +41,10 @@ INLINE void attend(const Request& r) {
     const int group = r.headCount / r.kvHeadCount;
     const u32 query = sharedAddress(shared);
     awaitPredecessor();
-    const RowTile tile = findTile<ROWS>(r, blockIdx.y, group, S::KEYS);
-    if (tile.sequence < 0) return;
+    const RowTile tile = findTile<ROWS, SPLIT>(r, blockIdx.y, group, S::KEYS);
+    if (tile.sequence < 0 || (SPLIT && (int)blockIdx.z >= tile.parts)) return;
     const int packedRows = tile.rows * group;
+    const int unit = blockIdx.y * gridDim.x + blockIdx.x;
 
     typename R::Tiles tiles(r, tile, query + ROWS * S::ROW);
     tiles.query(query, group, packedRows);
@@ -144,15 +145,29 @@ INLINE void attend(const Request& r) {
         float l = total[h];
         l += __shfl_xor_sync(~0u, l, 1);
         l += __shfl_xor_sync(~0u, l, 2);
-        const float inverse = 1.0f / l;
         const int packed = packed0 + h * 8;
         if (packed >= packedRows) continue;
+        if (SPLIT && tile.parts > 1) {
+            const Part<ROWS, HEAD> left(r, unit, blockIdx.z);
+            const int row = packed - tile.tile * ROWS;
+            if ((lane & 3) == 0) __stcg(left.ends + row, make_float2(maximum[h] * exponent, l));
+            float* to = left.sums + row * HEAD + (lane & 3) * 2;
+            #pragma unroll
+            for (int d = 0; d < HEAD / 8; d++) {
+                __stcg((float2*)(to + d * 8), make_float2(sum[d][h * 2], sum[d][h * 2 + 1]));
+            }
+            continue;
+        }
+        const float inverse = 1.0f / l;
         const int token = packed / group, head = packed - token * group;
         u16* to = r.out + (long long)(tile.row + token) * r.outStride + (blockIdx.x * group + head) * HEAD + (lane & 3) * 2;
         #pragma unroll
         for (int d = 0; d < HEAD / 8; d++) {
             *(u32*)(to + d * 8) = R::Out::pack(sum[d][h * 2] * inverse, sum[d][h * 2 + 1] * inverse);
         }
+    }
+    if (SPLIT && tile.parts > 1) {
+        mergeParts<typename R::Out, ROWS, HEAD, WARPS * 32>(r, tile, unit, blockIdx.x, group, [] { __syncthreads(); });
     }
 }
 }  // namespace

@@ -10,7 +10,8 @@
 //
 //   grid: (kvHeadCount, at least the number of row tiles: sum of ceil(rows * group / 128) over sequences), a tile for each
 //   block; or (blocks, 1): these take all tiles of all kv heads in rounds. As many blocks as multiprocessors are best for
-//   one sequence; several are balanced better by the device than by rounds
+//   one sequence; several are balanced better by the device than by rounds. Where keys are split, (kvHeadCount, number of
+//   row tiles, parts)
 //   block: 384 threads
 //   shared memory: 1024 + (128 + 4 * KEYS) * COLUMNS * 128 bytes, KEYS = 128 (HEAD 256: 64), COLUMNS = ceil(HEAD / 64)
 //
@@ -43,8 +44,8 @@ struct Shape {
 // Barriers, 8 bytes each: two of a kind for keys and values, one for queries.
 enum { KEYS_FULL = 0, KEYS_EMPTY = 16, VALUES_FULL = 32, VALUES_EMPTY = 48, QUERY_FULL = 64, QUERY_EMPTY = 72, BARRIERS = 10 };
 
-template <class T, class Out, int HEAD>
-INLINE void compute(const Request& r, const RowTile& tile, int kvHead, int group, u32 query, u32 keys, u32 values,
+template <class T, class Out, int HEAD, bool SPLIT>
+INLINE void compute(const Request& r, const RowTile& tile, int unit, int kvHead, int group, u32 query, u32 keys, u32 values,
         u32 barriers, Ring<1>& queryTurn, Ring<STAGES>& keyTurn) {
     using S = Shape<HEAD>;
     constexpr int SCORES = S::KEYS / 2;
@@ -190,9 +191,23 @@ INLINE void compute(const Request& r, const RowTile& tile, int kvHead, int group
         float l = total[h];
         l += __shfl_xor_sync(~0u, l, 1);
         l += __shfl_xor_sync(~0u, l, 2);
-        const float inverse = 1.0f / l;
         const int packed = packed0 + h * 8;
         if (packed >= tile.rows * group) continue;
+        if (SPLIT && tile.parts > 1) {
+            const Part<ROWS, HEAD> left(r, unit, blockIdx.z);
+            const int row = packed - tile.tile * ROWS;
+            if ((lane & 3) == 0) __stcg(left.ends + row, make_float2(maximum[h] * exponent, l));
+            float* to = left.sums + row * HEAD + (lane & 3) * 2;
+            #pragma unroll
+            for (int part = 0; part < S::PARTS; part++) {
+                #pragma unroll
+                for (int i = 0; i < S::WIDTH / 8; i++) {
+                    __stcg((float2*)(to + part * S::WIDTH + i * 8), make_float2(sum[part][i * 4 + h * 2], sum[part][i * 4 + h * 2 + 1]));
+                }
+            }
+            continue;
+        }
+        const float inverse = 1.0f / l;
         const int token = packed / group, head = packed - token * group;
         u16* to = r.out + (long long)(tile.row + token) * r.outStride + (kvHead * group + head) * HEAD + (lane & 3) * 2;
         #pragma unroll
@@ -207,15 +222,16 @@ INLINE void compute(const Request& r, const RowTile& tile, int kvHead, int group
 }
 
 // Rounds go over the row tiles of all kv heads, every other one backwards: the first have the longest work.
-INLINE RowTile tileOfRound(const Request& r, int round, int group, int keysPerTile, int& kvHead) {
+template <bool SPLIT>
+INLINE RowTile tileOfRound(const Request& r, int round, int group, int keysPerTile, int& unit, int& kvHead) {
     const int blocks = gridDim.x * gridDim.y, block = blockIdx.y * gridDim.x + blockIdx.x;
-    const int index = round * blocks + (round & 1 ? blocks - 1 - block : block);
-    const int number = index / r.kvHeadCount;
-    kvHead = index - number * r.kvHeadCount;
-    return findTile<ROWS>(r, number, group, keysPerTile);
+    unit = round * blocks + (round & 1 ? blocks - 1 - block : block);
+    const int number = unit / r.kvHeadCount;
+    kvHead = unit - number * r.kvHeadCount;
+    return findTile<ROWS, SPLIT>(r, number, group, keysPerTile);
 }
 
-template <class R>
+template <class R, bool SPLIT>
 INLINE void attend(const Request& r) {
     using T = typename R::Products;
     constexpr int HEAD = R::HEAD;
@@ -247,9 +263,10 @@ INLINE void attend(const Request& r) {
     if (warpgroup == 2) {
         shrinkRegisters<56>();
         for (int round = 0; round < rounds; round++) {
-            int kvHead;
-            const RowTile tile = tileOfRound(r, round, group, S::KEYS, kvHead);
+            int unit, kvHead;
+            const RowTile tile = tileOfRound<SPLIT>(r, round, group, S::KEYS, unit, kvHead);
             if (tile.sequence < 0) break;
+            if (SPLIT && (int)blockIdx.z >= tile.parts) continue;
             R::fetchQuery(r, tile, kvHead, group, query, barriers, queryTurn);
             queryTurn.next();
             R::fetch(r, tile, kvHead, keys, values, barriers, keyTurn);
@@ -260,10 +277,15 @@ INLINE void attend(const Request& r) {
         growRegisters<224>();
         if (warpgroup == 1) asm volatile("bar.arrive 3, 256;" ::: "memory");
         for (int round = 0; round < rounds; round++) {
-            int kvHead;
-            const RowTile tile = tileOfRound(r, round, group, S::KEYS, kvHead);
+            int unit, kvHead;
+            const RowTile tile = tileOfRound<SPLIT>(r, round, group, S::KEYS, unit, kvHead);
             if (tile.sequence < 0) break;
-            compute<T, typename R::Out, HEAD>(r, tile, kvHead, group, query, keys, values, barriers, queryTurn, keyTurn);
+            if (SPLIT && (int)blockIdx.z >= tile.parts) continue;
+            compute<T, typename R::Out, HEAD, SPLIT>(r, tile, unit, kvHead, group, query, keys, values, barriers, queryTurn, keyTurn);
+            if (SPLIT && tile.parts > 1) {
+                mergeParts<typename R::Out, ROWS, HEAD, 256>(
+                        r, tile, unit, kvHead, group, [] { asm volatile("bar.sync 5, 256;" ::: "memory"); });
+            }
         }
     }
 }

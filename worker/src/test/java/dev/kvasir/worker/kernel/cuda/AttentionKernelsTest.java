@@ -103,21 +103,52 @@ class AttentionKernelsTest {
         assertThat(decode.source()).isEqualTo("AttendDecodeFp8");
         assertThat(decode.name(DType.BF16)).isEqualTo("attend_decode_fp8_bf16_128_4");
         assertThat(decode(shape(4, 2, 64), KvFormat.F16, ADA).name(DType.F16)).isEqualTo("attend_decode_f16_64_8");
-        assertThat(prefill(KvFormat.BF16, HOPPER).name(DType.BF16)).isEqualTo("attend_prefill_wgmma_bf16_128");
-        assertThat(prefill(KvFormat.BF16, BLACKWELL).name(DType.BF16)).isEqualTo("attend_prefill_bf16_128");
-        assertThat(prefill(KvFormat.FP8, HOPPER).name(DType.BF16)).isEqualTo("attend_prefill_wgmma_fp8_bf16_128");
-        assertThat(prefill(KvFormat.FP8, BLACKWELL).name(DType.F16)).isEqualTo("attend_prefill_fp8_f16_128");
+        assertThat(prefill(KvFormat.BF16, HOPPER).name(DType.BF16, false)).isEqualTo("attend_prefill_wgmma_bf16_128");
+        assertThat(prefill(KvFormat.BF16, BLACKWELL).name(DType.BF16, false)).isEqualTo("attend_prefill_bf16_128");
+        assertThat(prefill(KvFormat.FP8, HOPPER).name(DType.BF16, false))
+                .isEqualTo("attend_prefill_wgmma_fp8_bf16_128");
+        assertThat(prefill(KvFormat.FP8, BLACKWELL).name(DType.F16, true))
+                .isEqualTo("attend_prefill_fp8_f16_128_split");
         for (var format : new KvFormat[] {KvFormat.BF16, KvFormat.FP8}) {
             for (int capability : new int[] {AMPERE, HOPPER}) {
                 var kernel = prefill(format, capability);
                 assertThat(text(kernel.source() + ".cu"))
-                        .contains("(" + kernel.name(DType.BF16).replace("_128", "") + ", Bf16)");
+                        .contains("(" + kernel.name(DType.BF16, false).replace("_128", "") + ", Bf16)");
             }
         }
     }
 
     private static PrefillKernel prefill(KvFormat format, int capability) {
         return Objects.requireNonNull(PrefillKernel.find(shape(32, 8, 128), format, capability));
+    }
+
+    @Test
+    void keysOfFewRowsAreSharedOutOverTheDevice() {
+        // One row tile of 8 KV heads that sees 4,096 keys, 132 multiprocessors.
+        assertThat(KeySplit.of(8, 32, 1, 132)).isEqualTo(new KeySplit(16, 2));
+        assertThat(KeySplit.of(4, 32, 1, 132)).isEqualTo(new KeySplit(32, 1));
+        assertThat(KeySplit.of(8, 33, 1, 132)).isEqualTo(new KeySplit(11, 3));
+        assertThat(KeySplit.of(64, 32, 1, 132)).isEqualTo(new KeySplit(2, 16));
+        // Many rows, or few keys.
+        assertThat(KeySplit.of(128, 32, 1, 132).parts()).isEqualTo(1);
+        assertThat(KeySplit.of(8, 3, 1, 132).parts()).isEqualTo(1);
+        assertThat(KeySplit.of(8, 8, 2, 132)).isEqualTo(new KeySplit(4, 2));
+        for (int units = 1; units < 140; units++) {
+            for (int keyTiles = 1; keyTiles < 300; keyTiles++) {
+                var split = KeySplit.of(units, keyTiles, 2, 132);
+                assertThat(split.parts() * split.tiles()).isGreaterThanOrEqualTo(keyTiles);
+                assertThat(split.parts() == 1 || units * split.parts() <= 132).isTrue();
+            }
+        }
+    }
+
+    @Test
+    void aRowTileSeesItsWindowAndNoMore() {
+        var kernel = prefill(KvFormat.BF16, HOPPER);
+        assertThat(kernel.keyTilesMax(4096, 4, 0)).isEqualTo(32);
+        assertThat(kernel.keyTilesMax(4097, 4, 0)).isEqualTo(33);
+        assertThat(kernel.keyTilesMax(100_000, 4, 1024)).isEqualTo(10);
+        assertThat(kernel.partBytes() * 132).isLessThan(AttendDecode.PARTIAL_BYTES);
     }
 
     /** What a block can have: 99 KiB on the smaller GPUs of compute capability 8, 227 on Hopper. */
