@@ -20,9 +20,10 @@ public record Settings(int heapMegabytes, long warmUpMillis, int processors, Str
         return new Settings(USUAL.heapMegabytes, USUAL.warmUpMillis, USUAL.processors, more);
     }
 
-    /** The same with one processor for each member, so that two compute twice as much as one. */
-    public Settings onOneProcessorEach() {
-        return new Settings(heapMegabytes, warmUpMillis, 1, more);
+    /** The same where each member has a part of the machine's processors to itself, so that two compute twice as much as one. */
+    public Settings onProcessorsOfItsOwn(int members) {
+        int each = Math.max(1, Runtime.getRuntime().availableProcessors() / members);
+        return new Settings(heapMegabytes, warmUpMillis, each, more);
     }
 
     Settings withoutWarmUp() {

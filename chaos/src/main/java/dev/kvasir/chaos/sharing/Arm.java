@@ -14,6 +14,7 @@ import java.util.Map;
 
 /** A cluster that is measured: a router that is a kvstore too, and up to two workers. */
 final class Arm implements AutoCloseable {
+    static final int MEMBERS = 3;
     private static final Duration PATIENCE = Duration.ofMinutes(3);
     private static final Duration SETTLED = Duration.ofMillis(1500);
     private static final Duration SETTLING_MAX = Duration.ofSeconds(20);

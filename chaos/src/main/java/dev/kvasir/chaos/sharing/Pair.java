@@ -28,8 +28,8 @@ final class Pair implements AutoCloseable {
      */
     static Pair start(Path folder, String settings, String sharing) throws IOException, InterruptedException {
         var none = Settings.usual(settings + "\nkvasir.worker.sharing.memory = 0 MiB")
-                .onOneProcessorEach();
-        var all = Settings.usual(settings + "\n" + sharing).onOneProcessorEach();
+                .onProcessorsOfItsOwn(Arm.MEMBERS);
+        var all = Settings.usual(settings + "\n" + sharing).onProcessorsOfItsOwn(Arm.MEMBERS);
         var with = Arm.start(folder.resolve("with"), all);
         try {
             return new Pair(with, Arm.start(folder.resolve("without"), none));
