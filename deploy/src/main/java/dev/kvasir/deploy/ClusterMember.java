@@ -4,13 +4,17 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigValueFactory;
+import dev.kvasir.protocol.tls.Certificates;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.pekko.actor.AddressFromURIString;
+import org.apache.pekko.actor.BootstrapSetup;
+import org.apache.pekko.actor.setup.ActorSystemSetup;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -18,6 +22,7 @@ import org.apache.pekko.cluster.typed.Cluster;
 import org.apache.pekko.cluster.typed.Join;
 import org.apache.pekko.cluster.typed.JoinSeedNodes;
 import org.apache.pekko.remote.RemoteTransportException;
+import org.apache.pekko.remote.artery.tcp.SSLEngineProviderSetup;
 
 /** The actor system of a member, and its way into the cluster. */
 final class ClusterMember {
@@ -26,10 +31,10 @@ final class ClusterMember {
     private ClusterMember() {}
 
     /** Starts an actor system that listens for other members and is in no cluster yet. */
-    static ActorSystem<Void> start(KvasirConfig config) {
+    static ActorSystem<Void> start(KvasirConfig config, Optional<Certificates> certificates) {
         var cluster = config.cluster();
         try {
-            return ActorSystem.create(Behaviors.empty(), SYSTEM, pekko(config));
+            return ActorSystem.create(Behaviors.empty(), SYSTEM, setup(config, certificates));
         } catch (RemoteTransportException e) {
             throw new CommandException(
                     "cannot listen on kvasir.cluster %s:%d: %s"
@@ -39,6 +44,17 @@ final class ClusterMember {
                                     reason(e)),
                     e);
         }
+    }
+
+    private static ActorSystemSetup setup(KvasirConfig config, Optional<Certificates> certificates) {
+        var pekko = pekko(config);
+        if (certificates.isEmpty()) {
+            return ActorSystemSetup.create(BootstrapSetup.create(pekko));
+        }
+        // Whatever the user says about Pekko's transport: certificates that are named are shown, and asked for.
+        return ActorSystemSetup.create(
+                BootstrapSetup.create(pekko.withValue("pekko.remote.artery.transport", value("tls-tcp"))),
+                SSLEngineProviderSetup.create(_ -> new ClusterTls(certificates.get())));
     }
 
     private static Config pekko(KvasirConfig config) {
@@ -75,7 +91,8 @@ final class ClusterMember {
     }
 
     /** Joins as configured, and waits until the member is up. */
-    static void join(ActorSystem<?> system, ClusterConfig config) throws InterruptedException {
+    static void join(ActorSystem<?> system, ClusterConfig config, Optional<Certificates> certificates)
+            throws InterruptedException {
         var up = new CompletableFuture<Void>();
         var classic = org.apache.pekko.cluster.Cluster.get(Adapter.toClassic(system));
         classic.registerOnMemberUp(() -> up.complete(null));
@@ -94,13 +111,20 @@ final class ClusterMember {
         } catch (TimeoutException | ExecutionException e) {
             throw new CommandException(
                     "could not join the cluster within %d s: %s"
-                            .formatted(config.joinTimeout().toSeconds(), unreached(config.join())),
+                            .formatted(config.joinTimeout().toSeconds(), unreached(config.join(), certificates)),
                     e);
         }
     }
 
-    private static String unreached(List<String> join) {
-        return join.isEmpty() ? "this member did not come up" : "no member answers at " + String.join(", ", join);
+    private static String unreached(List<String> join, Optional<Certificates> certificates) {
+        if (join.isEmpty()) {
+            return "this member did not come up";
+        }
+        var tls = certificates
+                .map(own -> "this one has kvasir.tls, and talks with members of the same authority alone"
+                        + own.lastRefusal().map(refusal -> "; it " + refusal).orElse(""))
+                .orElse("this one has no kvasir.tls, and cannot talk with members that have");
+        return "no member answers at %s (%s)".formatted(String.join(", ", join), tls);
     }
 
     /** host:port that other members reach this one at. */

@@ -4,7 +4,8 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import dev.kvasir.kvstore.KvStoreConfig;
 import dev.kvasir.kvstore.transfer.TransferSettings;
-import dev.kvasir.kvstore.transfer.TransferTls;
+import dev.kvasir.protocol.tls.Certificates;
+import dev.kvasir.protocol.tls.PemFiles;
 import dev.kvasir.router.MigrationConfig;
 import dev.kvasir.router.RouterConfig;
 import dev.kvasir.worker.SharingConfig;
@@ -28,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param dataDir folder for what this member leaves behind
  * @param restartsPerHour times that a member whose worker broke may start anew
  * @param warmUpTimeout bound of the time spent warming up before serving; zero for no warm-up
- * @param tls certificates of members that exchange KV blocks
+ * @param tls certificates, where members talk with those alone who show one of the same authority
  * @param status of members without doors for clients
  * @param pekko settings of the user for Pekko itself
  */
@@ -41,7 +42,7 @@ public record KvasirConfig(
         int restartsPerHour,
         Duration warmUpTimeout,
         ClusterConfig cluster,
-        Optional<TransferTls> tls,
+        Optional<PemFiles> tls,
         StatusConfig status,
         RouterConfig router,
         MigrationConfig migration,
@@ -115,7 +116,7 @@ public record KvasirConfig(
     }
 
     /** All three files, or none. */
-    private static Optional<TransferTls> tls(Config section) {
+    private static Optional<PemFiles> tls(Config section) {
         var certificate = section.getString("certificate");
         var key = section.getString("key");
         var ca = section.getString("ca");
@@ -127,7 +128,7 @@ public record KvasirConfig(
                     "kvasir.tls has certificate '%s', key '%s' and ca '%s' but must have all of them, or none"
                             .formatted(certificate, key, ca));
         }
-        return Optional.of(new TransferTls(Path.of(certificate), Path.of(key), Path.of(ca)));
+        return Optional.of(new PemFiles("kvasir.tls", Path.of(certificate), Path.of(key), Optional.of(Path.of(ca))));
     }
 
     private static Set<Role> roles(Config kvasir) {
@@ -162,7 +163,7 @@ public record KvasirConfig(
 
     /** Where the KV transfer services of this member are. */
     TransferSettings transferSettings() {
-        return new TransferSettings(cluster.listenHost(), cluster.host(), tls);
+        return new TransferSettings(cluster.listenHost(), cluster.host(), tls.map(Certificates::open));
     }
 
     /** Whether this process has the role. */

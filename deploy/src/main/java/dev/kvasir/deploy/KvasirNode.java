@@ -3,10 +3,14 @@ package dev.kvasir.deploy;
 import dev.kvasir.kvstore.actor.PrefixCacheShards;
 import dev.kvasir.kvstore.store.KvStore;
 import dev.kvasir.model.ModelFolder;
+import dev.kvasir.protocol.tls.Certificates;
+import dev.kvasir.protocol.tls.PemFiles;
 import dev.kvasir.router.http.StatusServer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.io.UncheckedIOException;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
@@ -49,9 +53,10 @@ public final class KvasirNode implements AutoCloseable {
     static KvasirNode start(KvasirConfig config, StartReport report) throws InterruptedException {
         // What cannot be served is refused before anything is started.
         var folder = config.has(Role.ROUTER) || config.has(Role.WORKER) ? ModelFolder.open(config.model()) : null;
-        var node = new KvasirNode(config, ClusterMember.start(config));
+        var certificates = config.tls().map(KvasirNode::open);
+        var node = new KvasirNode(config, ClusterMember.start(config, certificates));
         try {
-            node.startRoles(folder, new PrometheusRegistry(), report);
+            node.startRoles(folder, certificates, new PrometheusRegistry(), report);
             node.serving = true;
             return node;
         } catch (RuntimeException | InterruptedException e) {
@@ -60,7 +65,19 @@ public final class KvasirNode implements AutoCloseable {
         }
     }
 
-    private void startRoles(@Nullable ModelFolder folder, PrometheusRegistry registry, StartReport report)
+    private static Certificates open(PemFiles files) {
+        try {
+            return Certificates.open(files);
+        } catch (IllegalArgumentException | UncheckedIOException e) {
+            throw new CommandException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private void startRoles(
+            @Nullable ModelFolder folder,
+            Optional<Certificates> certificates,
+            PrometheusRegistry registry,
+            StartReport report)
             throws InterruptedException {
         takePartInShutdown();
         if (!config.has(Role.ROUTER)) {
@@ -71,7 +88,7 @@ public final class KvasirNode implements AutoCloseable {
             router = RouterMember.start(config, folder, system, registry, shards);
         }
         long start = System.nanoTime();
-        ClusterMember.join(system, config.cluster());
+        ClusterMember.join(system, config.cluster(), certificates);
         report.stage("joined the cluster as " + ClusterMember.address(system), System.nanoTime() - start);
         if (config.has(Role.KVSTORE)) {
             system.systemActorOf(

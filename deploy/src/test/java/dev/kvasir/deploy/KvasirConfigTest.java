@@ -56,11 +56,8 @@ final class KvasirConfigTest {
                 file("kvasir.tls { certificate = \"%s\", key = \"%s\", ca = \"%s\" }".formatted(pem, pem, pem)),
                 Map.of(),
                 Map.of());
-        assertThat(config.transferSettings().tls()).isPresent();
-        assertThat(KvasirConfig.load(null, Map.of(), Map.of())
-                        .transferSettings()
-                        .tls())
-                .isEmpty();
+        assertThat(config.tls()).isPresent();
+        assertThat(KvasirConfig.load(null, Map.of(), Map.of()).tls()).isEmpty();
         assertThatThrownBy(() -> load(file("kvasir.tls.certificate = \"%s\"".formatted(pem)), Map.of(), Map.of()))
                 .hasMessageContaining("kvasir.tls")
                 .hasMessageContaining("all of them, or none");

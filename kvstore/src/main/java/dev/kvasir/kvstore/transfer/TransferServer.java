@@ -18,6 +18,7 @@ public final class TransferServer implements AutoCloseable {
     private static final int REQUEST_BYTES_MAX = 2 << 20;
     private static final int WINDOW_BYTES = 4 << 20;
     private static final int CALLS_MAX = 256;
+    private static final int CLOSE_SECONDS = 2;
 
     private final Server server;
     private final ExecutorService executor;
@@ -75,6 +76,12 @@ public final class TransferServer implements AutoCloseable {
     @Override
     public void close() {
         server.shutdownNow();
+        try {
+            // What ends with the last connection still needs the executor.
+            server.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
         executor.close();
     }
 }

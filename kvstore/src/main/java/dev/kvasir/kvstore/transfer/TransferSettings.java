@@ -1,11 +1,13 @@
 package dev.kvasir.kvstore.transfer;
 
+import dev.kvasir.protocol.tls.Certificates;
+import io.grpc.ChannelCredentials;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.ServerCredentials;
-import java.io.IOException;
-import java.io.UncheckedIOException;
+import io.grpc.TlsChannelCredentials;
+import io.grpc.TlsServerCredentials;
 import java.util.Optional;
 
 /**
@@ -13,9 +15,9 @@ import java.util.Optional;
  *
  * @param listenHost address that they listen on
  * @param host address that others reach them at
- * @param tls certificates, where blocks are exchanged among those alone who have some
+ * @param tls certificates, where blocks are exchanged among those alone who show one of the same authority, both ways
  */
-public record TransferSettings(String listenHost, String host, Optional<TransferTls> tls) {
+public record TransferSettings(String listenHost, String host, Optional<Certificates> tls) {
     /** One address for both, in plain text. */
     public static TransferSettings at(String host) {
         return new TransferSettings(host, host, Optional.empty());
@@ -23,16 +25,27 @@ public record TransferSettings(String listenHost, String host, Optional<Transfer
 
     /** A channel to the service of another member, host:port. */
     public ManagedChannel connect(String to) {
-        try {
-            return TransferServer.connect(
-                    to, tls.isPresent() ? tls.get().ofClient() : InsecureChannelCredentials.create());
-        } catch (IOException e) {
-            throw new UncheckedIOException("kvasir.tls is of no use: " + e.getMessage(), e);
-        }
+        return TransferServer.connect(
+                to, tls.map(TransferSettings::ofClient).orElseGet(InsecureChannelCredentials::create));
     }
 
-    ServerCredentials serverCredentials() throws IOException {
-        return tls.isPresent() ? tls.get().ofServer() : InsecureServerCredentials.create();
+    private static ChannelCredentials ofClient(Certificates tls) {
+        return TlsChannelCredentials.newBuilder()
+                .keyManager(tls.keyManager())
+                .trustManager(tls.trustManager())
+                .build();
+    }
+
+    ServerCredentials serverCredentials() {
+        return tls.map(TransferSettings::ofServer).orElseGet(InsecureServerCredentials::create);
+    }
+
+    private static ServerCredentials ofServer(Certificates tls) {
+        return TlsServerCredentials.newBuilder()
+                .keyManager(tls.keyManager())
+                .trustManager(tls.trustManager())
+                .clientAuth(TlsServerCredentials.ClientAuth.REQUIRE)
+                .build();
     }
 
     /** host:port for others; an IPv6 address is put into brackets. */

@@ -7,6 +7,8 @@ import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.tier.BlockFormat;
 import dev.kvasir.kvstore.tier.Blocks;
 import dev.kvasir.kvstore.tier.MemoryTier;
+import dev.kvasir.protocol.tls.Certificates;
+import dev.kvasir.protocol.tls.PemFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -90,10 +92,11 @@ final class TransferTlsTest {
         return new TransferSettings(
                 "127.0.0.1",
                 "127.0.0.1",
-                Optional.of(new TransferTls(
+                Optional.of(Certificates.open(new PemFiles(
+                        "kvasir.tls",
                         folder.resolve(own + ".crt"),
                         folder.resolve(own + ".key"),
-                        folder.resolve(authority + ".crt"))));
+                        Optional.of(folder.resolve(authority + ".crt"))))));
     }
 
     @AfterEach
