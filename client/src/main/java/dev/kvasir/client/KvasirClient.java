@@ -3,9 +3,17 @@ package dev.kvasir.client;
 import dev.kvasir.v1.ChatRequest;
 import dev.kvasir.v1.GenerateRequest;
 import dev.kvasir.v1.Sampling;
+import io.grpc.ChannelCredentials;
+import io.grpc.ClientInterceptor;
 import io.grpc.Deadline;
+import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
+import io.grpc.TlsChannelCredentials;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.MetadataUtils;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
@@ -22,6 +30,7 @@ public final class KvasirClient implements AutoCloseable {
     private static final int ATTEMPTS_MAX = 20;
     private static final long KEEP_ALIVE_SECONDS = 10;
     private static final long KEEP_ALIVE_TIMEOUT_SECONDS = 3;
+    private static final String HTTPS = "https://";
 
     private final Routers routers;
 
@@ -29,27 +38,60 @@ public final class KvasirClient implements AutoCloseable {
         this.routers = routers;
     }
 
+    /** A client of routers that ask for no key, in plain text. */
+    public static KvasirClient connect(List<String> addresses) {
+        return connect(addresses, ConnectionOptions.plain());
+    }
+
     /**
-     * A client of these routers. Connections are made when they are needed, without TLS.
+     * A client of these routers. Connections are made when they are needed.
      *
      * @param addresses host:port of the gRPC doors of one or more routers of a cluster; the first is used while it works, so
      *     clients that name them in different orders are spread over them
      */
-    public static KvasirClient connect(List<String> addresses) {
+    public static KvasirClient connect(List<String> addresses, ConnectionOptions options) {
         if (addresses.isEmpty()) {
             throw new IllegalArgumentException("addresses is empty but must name at least one router");
         }
-        var channels = addresses.stream().map(KvasirClient::channel).toList();
+        var channels =
+                addresses.stream().map(address -> channel(address, options)).toList();
         return new KvasirClient(new Routers(channels));
     }
 
-    private static ManagedChannel channel(String address) {
-        return NettyChannelBuilder.forTarget(address)
-                .usePlaintext()
+    /**
+     * A connection to one router's gRPC door, for calls that this client does not make itself.
+     *
+     * @param address host:port, also after {@code https://}
+     */
+    public static ManagedChannel channel(String address, ConnectionOptions options) {
+        var target = address.startsWith(HTTPS) ? address.substring(HTTPS.length()) : address;
+        return NettyChannelBuilder.forTarget(target, credentials(options))
+                .intercept(options.apiKey().map(KvasirClient::showing).stream().toList())
                 // A router that is gone without a word is noticed.
                 .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
                 .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
                 .build();
+    }
+
+    private static ChannelCredentials credentials(ConnectionOptions options) {
+        if (!options.tls()) {
+            return InsecureChannelCredentials.create();
+        }
+        var tls = TlsChannelCredentials.newBuilder();
+        if (options.authority().isPresent()) {
+            try {
+                tls.trustManager(options.authority().get().toFile());
+            } catch (IOException e) {
+                throw new UncheckedIOException(options.authority().get() + " cannot be read", e);
+            }
+        }
+        return tls.build();
+    }
+
+    private static ClientInterceptor showing(String key) {
+        var headers = new Metadata();
+        headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + key);
+        return MetadataUtils.newAttachHeadersInterceptor(headers);
     }
 
     /** Continues a prompt. The answer is to be closed. */

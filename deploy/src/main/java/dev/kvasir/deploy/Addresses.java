@@ -9,15 +9,13 @@ import java.net.URI;
  * @param httpPort of the API, or of /health and /metrics alone
  * @param grpcPort 0 where the member has no doors for clients
  * @param cluster host:port for other members
+ * @param tls whether the doors speak TLS
  */
-public record Addresses(String host, int httpPort, int grpcPort, String cluster) {
-    static Addresses ofRouter(String host, int httpPort, int grpcPort, String cluster) {
-        return new Addresses(host, httpPort, grpcPort, cluster);
-    }
+public record Addresses(String host, int httpPort, int grpcPort, String cluster, boolean tls) {
 
     /** Without doors for clients: a worker, or a kvstore. */
     static Addresses of(String statusHost, int statusPort, String cluster) {
-        return new Addresses(statusHost, statusPort, 0, cluster);
+        return new Addresses(statusHost, statusPort, 0, cluster, false);
     }
 
     /** Whether clients are answered here. */
@@ -26,7 +24,7 @@ public record Addresses(String host, int httpPort, int grpcPort, String cluster)
     }
 
     public URI http() {
-        return URI.create("http://" + clientHost() + ":" + httpPort);
+        return URI.create((tls ? "https://" : "http://") + clientHost() + ":" + httpPort);
     }
 
     /** host:port of the gRPC API. */

@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -25,15 +26,30 @@ final class ApiClient implements AutoCloseable {
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
     private static final int ERROR_BODY_MAX = 64 << 10;
 
-    private final HttpClient http = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(CONNECT_TIMEOUT)
-            .build();
+    private final HttpClient http;
     private final URI root;
+    private final Optional<String> apiKey;
 
-    /** @param root of the server, without {@code /v1} */
+    /** A client of a server that asks for no key, with {@code root} without {@code /v1}. */
     ApiClient(URI root) {
+        this(
+                root,
+                HttpClient.newBuilder()
+                        .version(HttpClient.Version.HTTP_1_1)
+                        .connectTimeout(CONNECT_TIMEOUT)
+                        .build(),
+                Optional.empty());
+    }
+
+    /**
+     * The same with a key.
+     *
+     * @param http closed with this client
+     */
+    ApiClient(URI root, HttpClient http, Optional<String> apiKey) {
         this.root = root;
+        this.http = http;
+        this.apiKey = apiKey;
         if (!"http".equals(root.getScheme()) && !"https".equals(root.getScheme())) {
             throw new ConfigurationException("--url is '" + root + "' but must begin with http:// or https://");
         }
@@ -45,12 +61,11 @@ final class ApiClient implements AutoCloseable {
     /** The entries of {@code /v1/models}. */
     List<JsonNode> models() throws InterruptedException {
         try {
-            var request = HttpRequest.newBuilder(at("/v1/models"))
-                    .timeout(CONNECT_TIMEOUT)
-                    .build();
+            var request = request("/v1/models").timeout(CONNECT_TIMEOUT).build();
             var response = http.send(request, BodyHandlers.ofString());
             if (response.statusCode() != 200) {
-                throw new CommandException(root + " answers status " + response.statusCode() + " for /v1/models");
+                throw new CommandException("%s answers status %d for /v1/models: %s"
+                        .formatted(root, response.statusCode(), message(response.statusCode(), response.body())));
             }
             var models = new ArrayList<JsonNode>();
             JSON.readTree(response.body()).path("data").forEach(models::add);
@@ -73,7 +88,7 @@ final class ApiClient implements AutoCloseable {
     /** Sends a request and passes text on as it arrives. */
     End stream(String path, ObjectNode body, Consumer<String> text) throws InterruptedException {
         body.put("stream", true).putObject("stream_options").put("include_usage", true);
-        var request = HttpRequest.newBuilder(at(path))
+        var request = request(path)
                 .header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(body.toString()))
                 .build();
@@ -148,6 +163,12 @@ final class ApiClient implements AutoCloseable {
                     usage.path("prompt_tokens_details").path("cached_tokens").asInt(),
                     usage.path("completion_tokens").asInt());
         }
+    }
+
+    private HttpRequest.Builder request(String path) {
+        var request = HttpRequest.newBuilder(at(path));
+        apiKey.ifPresent(key -> request.header("Authorization", "Bearer " + key));
+        return request;
     }
 
     private URI at(String path) {

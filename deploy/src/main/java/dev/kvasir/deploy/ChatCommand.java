@@ -38,6 +38,9 @@ final class ChatCommand implements Callable<Integer> {
     private @Nullable String system;
 
     @Mixin
+    private ClientFlags client;
+
+    @Mixin
     private SamplingFlags sampling;
 
     @Mixin
@@ -46,7 +49,7 @@ final class ChatCommand implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException, IOException {
         var out = spec.commandLine().getOut();
-        try (var server = Server.of(url, model, spec.commandLine().getErr());
+        try (var server = Server.of(url, client, model, spec.commandLine().getErr());
                 var lines = Terminal.lines(System.in)) {
             var name = server.client().model();
             out.printf("Talking with %s. /help lists commands, /quit leaves.%n", name);

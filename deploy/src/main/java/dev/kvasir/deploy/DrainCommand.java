@@ -1,12 +1,13 @@
 package dev.kvasir.deploy;
 
+import dev.kvasir.client.KvasirClient;
 import dev.kvasir.v1.AdminGrpc;
 import dev.kvasir.v1.DrainRequest;
 import io.grpc.StatusRuntimeException;
-import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -33,12 +34,16 @@ final class DrainCommand implements Callable<Integer> {
             names = "--grpc",
             paramLabel = "HOST:PORT",
             defaultValue = "127.0.0.1:50051",
-            description = "gRPC door of any router of the cluster (default: ${DEFAULT-VALUE}).")
+            description =
+                    "gRPC door of any router of the cluster; https://HOST:PORT for TLS (default: ${DEFAULT-VALUE}).")
     private String router;
+
+    @Mixin
+    private ClientFlags client;
 
     @Override
     public Integer call() {
-        var channel = NettyChannelBuilder.forTarget(router).usePlaintext().build();
+        var channel = KvasirClient.channel(router, client.grpc(router));
         try {
             AdminGrpc.newBlockingStub(channel)
                     .withDeadlineAfter(TIMEOUT_SECONDS, TimeUnit.SECONDS)

@@ -45,6 +45,9 @@ final class GenerateCommand implements Callable<Integer> {
     private boolean usage;
 
     @Mixin
+    private ClientFlags client;
+
+    @Mixin
     private SamplingFlags sampling;
 
     @Mixin
@@ -54,7 +57,7 @@ final class GenerateCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         var prompt = words == null ? Terminal.readAll(System.in) : String.join(" ", words);
         var out = spec.commandLine().getOut();
-        try (var server = Server.of(url, model, spec.commandLine().getErr())) {
+        try (var server = Server.of(url, client, model, spec.commandLine().getErr())) {
             var request = ApiClient.JSON
                     .createObjectNode()
                     .put("model", server.client().model());

@@ -4,7 +4,7 @@ import dev.kvasir.kvstore.actor.PrefixCacheShards;
 import dev.kvasir.kvstore.store.KvStore;
 import dev.kvasir.model.ModelFolder;
 import dev.kvasir.protocol.tls.Certificates;
-import dev.kvasir.protocol.tls.PemFiles;
+import dev.kvasir.router.Access;
 import dev.kvasir.router.http.StatusServer;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.UncheckedIOException;
@@ -16,6 +16,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.CoordinatedShutdown;
 import org.apache.pekko.actor.ExtendedActorSystem;
@@ -53,7 +54,10 @@ public final class KvasirNode implements AutoCloseable {
     static KvasirNode start(KvasirConfig config, StartReport report) throws InterruptedException {
         // What cannot be served is refused before anything is started.
         var folder = config.has(Role.ROUTER) || config.has(Role.WORKER) ? ModelFolder.open(config.model()) : null;
-        var certificates = config.tls().map(KvasirNode::open);
+        var certificates = config.tls().map(files -> read(() -> Certificates.open(files)));
+        if (config.has(Role.ROUTER)) {
+            read(() -> Access.of(config.router().access()));
+        }
         var node = new KvasirNode(config, ClusterMember.start(config, certificates));
         try {
             node.startRoles(folder, certificates, new PrometheusRegistry(), report);
@@ -65,9 +69,9 @@ public final class KvasirNode implements AutoCloseable {
         }
     }
 
-    private static Certificates open(PemFiles files) {
+    private static <T> T read(Supplier<T> files) {
         try {
-            return Certificates.open(files);
+            return files.get();
         } catch (IllegalArgumentException | UncheckedIOException e) {
             throw new CommandException(String.valueOf(e.getMessage()), e);
         }

@@ -38,6 +38,9 @@ final class ModelsCommand implements Callable<Integer> {
             description = "Server to ask (default: ${DEFAULT-VALUE}).")
     private URI url;
 
+    @Mixin
+    private ClientFlags server;
+
     @Override
     public Integer call() throws InterruptedException {
         var config = KvasirConfig.load(flags.configFile(), System.getenv(), flags.given());
@@ -50,7 +53,7 @@ final class ModelsCommand implements Callable<Integer> {
             printFolder(out, folder);
         }
         out.println();
-        try (var client = new ApiClient(url)) {
+        try (var client = server.open(url)) {
             var models = client.models();
             out.printf("Served at %s:%n", url);
             for (var model : models) {

@@ -2,6 +2,7 @@ package dev.kvasir.deploy;
 
 import dev.kvasir.deploy.Settings.Flag;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -33,6 +34,29 @@ final class NodeFlags {
             description = "How a worker is chosen for each request: cost, round-robin, least-loaded, bounded-hash,"
                     + " longest-prefix or prefix-threshold (default: cost).")
     private @Nullable String placement;
+
+    @Option(
+            names = "--api-key",
+            paramLabel = "KEY",
+            description =
+                    "Key that clients have to show as 'Authorization: Bearer KEY'; may be given several times, and as"
+                            + " 'KEY TENANT'. Others on this machine can see it: rather use KVASIR_API_KEY or a file.")
+    private @Nullable List<String> apiKeys;
+
+    @Option(
+            names = "--api-key-file",
+            paramLabel = "FILE",
+            description = "File with a key, or a key and its tenant, in each line; read again when it changes.")
+    private @Nullable String apiKeyFile;
+
+    @Option(
+            names = "--ssl-certfile",
+            paramLabel = "FILE",
+            description = "Certificate of both doors in PEM, which then speak TLS.")
+    private @Nullable String certificate;
+
+    @Option(names = "--ssl-keyfile", paramLabel = "FILE", description = "Key of that certificate in PEM (PKCS #8).")
+    private @Nullable String key;
 
     @Option(names = "--roles", paramLabel = "ROLE,...", description = "router, worker, kvstore (default: all).")
     private @Nullable String roles;
@@ -71,6 +95,11 @@ final class NodeFlags {
         ModelFlags.put(given, "--port", "kvasir.router.http-port", port);
         ModelFlags.put(given, "--grpc-port", "kvasir.router.grpc-port", grpcPort);
         ModelFlags.put(given, "--status-port", "kvasir.status.port", statusPort);
+        ModelFlags.put(
+                given, "--api-key", "kvasir.router.api-keys", apiKeys == null ? null : String.join(",", apiKeys));
+        ModelFlags.put(given, "--api-key-file", "kvasir.router.api-key-file", apiKeyFile);
+        ModelFlags.put(given, "--ssl-certfile", "kvasir.router.ssl-certfile", certificate);
+        ModelFlags.put(given, "--ssl-keyfile", "kvasir.router.ssl-keyfile", key);
         ModelFlags.put(given, "--placement", "kvasir.router.placement", placement);
         ModelFlags.put(given, "--roles", "kvasir.roles", roles);
         ModelFlags.put(given, "--join", "kvasir.cluster.join", join);

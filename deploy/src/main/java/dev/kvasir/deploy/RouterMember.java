@@ -130,7 +130,13 @@ final class RouterMember implements AutoCloseable {
     }
 
     Addresses addresses(String cluster) {
-        return Addresses.ofRouter(frontend.config().host(), http.port(), grpc.port(), cluster);
+        var access = frontend.config().access();
+        return new Addresses(
+                frontend.config().host(),
+                http.port(),
+                grpc.port(),
+                cluster,
+                access.tls().isPresent());
     }
 
     /**

@@ -105,23 +105,25 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     /** Commands that work as they stand. */
-    private static String examples(Addresses at, String model, boolean chat) {
-        var json = "-H 'Content-Type: application/json'";
+    private static String examples(Addresses at, String model, boolean chat, boolean keys) {
+        var key = keys ? "-H \"Authorization: Bearer $OPENAI_API_KEY\" " : "";
+        var json = key + "-H 'Content-Type: application/json'";
+        var plain = key + (at.tls() ? "" : "-plaintext ");
         return chat
                 ? """
                           curl -N %s/v1/chat/completions %s \\
                             -d '{"model": "%s", "stream": true, "messages": [{"role": "user", "content": "What is 17 + 25?"}]}'
 
-                          grpcurl -plaintext -d '{"messages": [{"role": "user", "content": "What is 17 + 25?"}]}' \\
+                          grpcurl %s-d '{"messages": [{"role": "user", "content": "What is 17 + 25?"}]}' \\
                             %s kvasir.v1.Inference/Chat
-                        """.formatted(at.http(), json, model, at.grpc())
+                        """.formatted(at.http(), json, model, plain, at.grpc())
                 : """
                           curl -N %s/v1/completions %s \\
                             -d '{"model": "%s", "stream": true, "prompt": "Once upon a time", "max_tokens": 32}'
 
-                          grpcurl -plaintext -d '{"text": "Once upon a time", "sampling": {"max_tokens": 32}}' \\
+                          grpcurl %s-d '{"text": "Once upon a time", "sampling": {"max_tokens": 32}}' \\
                             %s kvasir.v1.Inference/Generate
-                        """.formatted(at.http(), json, model, at.grpc());
+                        """.formatted(at.http(), json, model, plain, at.grpc());
     }
 
     private static End awaitEnd(KvasirNode node, List<MemberFile> files, AtomicBoolean signalled)
@@ -180,7 +182,11 @@ final class ServeCommand implements Callable<Integer> {
                 at.cluster(), config.roles().stream().map(Role::label).sorted().toList());
         if (at.hasDoors()) {
             out.printf("HTTP    %s    gRPC %s%n%n", at.http(), at.grpc());
-            out.println(examples(at, config.servedModelName(), node.hasChat()));
+            out.println(examples(
+                    at,
+                    config.servedModelName(),
+                    node.hasChat(),
+                    config.router().access().needsKey()));
         } else {
             out.printf("Status  %1$s/health and %1$s/metrics%n", at.http());
         }

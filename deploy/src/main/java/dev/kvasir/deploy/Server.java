@@ -3,6 +3,7 @@ package dev.kvasir.deploy;
 import java.io.PrintWriter;
 import java.net.URI;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -17,9 +18,10 @@ final class Server implements AutoCloseable {
     }
 
     /** @param url null for a server in this process */
-    static Server of(@Nullable URI url, ModelFlags flags, PrintWriter err) throws InterruptedException {
+    static Server of(@Nullable URI url, ClientFlags client, ModelFlags flags, PrintWriter err)
+            throws InterruptedException {
         if (url != null) {
-            return new Server(new ApiClient(url), null);
+            return new Server(client.open(url), null);
         }
         var given = new LinkedHashMap<>(flags.given());
         ModelFlags.put(given, "--host", "kvasir.router.host", "127.0.0.1");
@@ -29,6 +31,9 @@ final class Server implements AutoCloseable {
         ModelFlags.put(given, "--cluster-host", "kvasir.cluster.host", "127.0.0.1");
         ModelFlags.put(given, "--cluster-port", "kvasir.cluster.port", "0");
         ModelFlags.put(given, "--join", "kvasir.cluster.join", "");
+        for (var key : List.of("api-keys", "api-key-file", "ssl-certfile", "ssl-keyfile")) {
+            ModelFlags.put(given, "--" + key, "kvasir.router." + key, "");
+        }
         // One request at a time: the first answer is the warm-up.
         ModelFlags.put(given, "--drain-settle", "kvasir.router.drain-settle", "0 s");
         ModelFlags.put(given, "--warm-up", "kvasir.warm-up-timeout", "0 s");

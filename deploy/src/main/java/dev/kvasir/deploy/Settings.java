@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,7 @@ final class Settings {
     private static final String ROOT = "kvasir";
     private static final String ENVIRONMENT = "kvasir-environment";
     private static final String PEKKO = "pekko";
+    private static final Set<String> SECRETS = Set.of("kvasir.router.api-keys");
 
     private final Config config;
     private final Config reference;
@@ -138,7 +140,7 @@ final class Settings {
         return config.getConfig(ROOT);
     }
 
-    /** Settings that are not those of the reference, each with where it was made. */
+    /** Settings that are not those of the reference, each with where it was made; secrets without what they say. */
     List<String> changed() {
         return config.entrySet().stream()
                 .filter(entry -> !reference.hasPath(entry.getKey())
@@ -146,7 +148,9 @@ final class Settings {
                 .map(entry -> "%s = %s (%s)"
                         .formatted(
                                 entry.getKey(),
-                                entry.getValue().unwrapped(),
+                                SECRETS.contains(entry.getKey())
+                                        ? "(hidden)"
+                                        : entry.getValue().unwrapped(),
                                 entry.getValue().origin().description()))
                 .sorted()
                 .toList();

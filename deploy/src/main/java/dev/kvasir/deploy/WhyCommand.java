@@ -1,5 +1,6 @@
 package dev.kvasir.deploy;
 
+import dev.kvasir.client.KvasirClient;
 import dev.kvasir.v1.ExplainPlacementRequest;
 import dev.kvasir.v1.ExplainPlacementResponse;
 import dev.kvasir.v1.InferenceGrpc;
@@ -7,13 +8,14 @@ import dev.kvasir.v1.PlacementDecision;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
-import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import java.io.PrintWriter;
 import java.time.Instant;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -40,12 +42,16 @@ final class WhyCommand implements Callable<Integer> {
             names = "--grpc",
             paramLabel = "HOST:PORT",
             defaultValue = "127.0.0.1:50051",
-            description = "gRPC door of the router that placed it (default: ${DEFAULT-VALUE}).")
+            description =
+                    "gRPC door of the router that placed it; https://HOST:PORT for TLS (default: ${DEFAULT-VALUE}).")
     private String router;
+
+    @Mixin
+    private ClientFlags client;
 
     @Override
     public Integer call() {
-        var channel = NettyChannelBuilder.forTarget(router).usePlaintext().build();
+        var channel = KvasirClient.channel(router, client.grpc(router));
         try {
             var out = spec.commandLine().getOut();
             ask(channel).getDecisionsList().forEach(decision -> print(out, decision));
@@ -67,7 +73,11 @@ final class WhyCommand implements Callable<Integer> {
             throw new CommandException(
                     status.getCode() == Status.Code.NOT_FOUND
                             ? String.valueOf(status.getDescription())
-                            : "no router answers at " + router + ": " + status.getCode(),
+                            : "no router answers at %s: %s %s"
+                                    .formatted(
+                                            router,
+                                            status.getCode(),
+                                            Objects.requireNonNullElse(status.getDescription(), "")),
                     e);
         }
     }

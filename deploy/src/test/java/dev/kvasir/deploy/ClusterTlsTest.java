@@ -4,11 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.kvasir.client.ConnectionOptions;
+import dev.kvasir.client.KvasirClient;
 import dev.kvasir.deploy.Settings.Flag;
 import dev.kvasir.protocol.tls.Certificates;
 import dev.kvasir.protocol.tls.PemFiles;
+import dev.kvasir.v1.GenerateRequest;
+import dev.kvasir.v1.Sampling;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublisher;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -22,6 +31,7 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.pekko.actor.typed.ActorSystem;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -151,7 +161,7 @@ final class ClusterTlsTest {
     }
 
     @Test
-    void aRouterAndAWorkerServeOverIt() throws Exception {
+    void aRouterAndAWorkerServeOverItBehindDoorsThatAskForKeys() throws Exception {
         var tls = new HashMap<>(Map.of(
                 "kvasir.tls.certificate", made.certificate("members").toString(),
                 "kvasir.tls.key", made.key("members").toString(),
@@ -160,13 +170,17 @@ final class ClusterTlsTest {
                 "kvasir.worker.num-kv-blocks", "512",
                 "kvasir.router.http-port", "0",
                 "kvasir.router.grpc-port", "0"));
+        tls.put("kvasir.router.api-keys", "sk-test, sk-acme acme");
+        tls.put("kvasir.router.ssl-certfile", made.certificate("members").toString());
+        tls.put("kvasir.router.ssl-keyfile", made.key("members").toString());
         tls.put("kvasir.home", System.getenv().getOrDefault("KVASIR_HOME", ""));
         tls.put("kvasir.roles", "router,kvstore");
         try (var router = start(tls)) {
             tls.put("kvasir.roles", "worker");
             tls.put("kvasir.cluster.join", router.addresses().cluster());
             try (var _ = start(tls);
-                    var client = new ApiClient(router.addresses().http())) {
+                    var client = https(router, "sk-test");
+                    var stranger = https(router, "sk-other")) {
                 var request = ApiClient.JSON
                         .createObjectNode()
                         .put("model", "demo")
@@ -174,8 +188,62 @@ final class ClusterTlsTest {
                         .put("max_tokens", 16)
                         .put("ignore_eos", true);
                 assertThat(tokens(client, request)).isEqualTo(16);
+                assertThatThrownBy(stranger::models).hasMessageContaining("401", "the API key is not known");
+                assertThat(tokensOverGrpc(router)).isEqualTo(16);
+                aStreamIsResumedWithTheKeyOfItsTenantAlone(router, request);
             }
         }
+    }
+
+    private static HttpClient believing() {
+        return HttpClient.newBuilder()
+                .sslContext(Certificates.trusting(made.certificate("members")))
+                .build();
+    }
+
+    private static ApiClient https(KvasirNode router, String key) {
+        assertThat(router.addresses().http()).hasScheme("https");
+        return new ApiClient(router.addresses().http(), believing(), Optional.of(key));
+    }
+
+    private static void aStreamIsResumedWithTheKeyOfItsTenantAlone(KvasirNode router, ObjectNode request)
+            throws Exception {
+        try (var http = believing()) {
+            var answer = send(http, router, "/v1/completions", "sk-acme", BodyPublishers.ofString(request.toString()));
+            assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
+            var path = "/v1/streams/"
+                    + ApiClient.JSON.readTree(answer.body()).path("id").asText();
+            assertThat(send(http, router, path, "sk-test", null).statusCode()).isEqualTo(404);
+            assertThat(send(http, router, path, "sk-acme", null).statusCode()).isEqualTo(200);
+        }
+    }
+
+    private static HttpResponse<String> send(
+            HttpClient http, KvasirNode router, String path, String key, @Nullable BodyPublisher body)
+            throws Exception {
+        var request = HttpRequest.newBuilder(router.addresses().http().resolve(path))
+                .header("Authorization", "Bearer " + key)
+                .header("Content-Type", "application/json");
+        return http.send(
+                (body == null ? request.GET() : request.POST(body)).build(), HttpResponse.BodyHandlers.ofString());
+    }
+
+    private static int tokensOverGrpc(KvasirNode router) {
+        var request = GenerateRequest.newBuilder()
+                .setText("What is 17 + 25?")
+                .setSampling(Sampling.newBuilder().setMaxTokens(16).setIgnoreEos(true))
+                .build();
+        var options = ConnectionOptions.plain()
+                .withTls(Optional.of(made.certificate("members")))
+                .withApiKey("sk-test");
+        int tokens = 0;
+        try (var client = KvasirClient.connect(List.of(router.addresses().grpc()), options);
+                var answer = client.generate(request, Duration.ofMinutes(1))) {
+            while (answer.hasNext()) {
+                tokens += answer.next().getOutput().getTokenIdsCount();
+            }
+        }
+        return tokens;
     }
 
     /** Asks until the router has heard of the worker. */

@@ -6,6 +6,8 @@ public enum FailureKind {
     INVALID_ARGUMENT,
     /** Prompt, or prompt and output, do not fit the context or the KV cache. */
     CONTEXT_LENGTH_EXCEEDED,
+    /** No key, or one that nobody has. */
+    UNAUTHENTICATED,
     /** No such model, or no such request. */
     NOT_FOUND,
     /** A bounded queue is full; try later. */

@@ -1,8 +1,8 @@
 package dev.kvasir.protocol;
 
 /**
- * For whom a request is served: service is shared fairly between tenants. Said by who stands before the router and knows, such
- * as a gateway; the router believes it.
+ * For whom a request is served: service is shared fairly between tenants. The key that a client shows says it; where routers ask
+ * for none, who stands before them and knows, such as a gateway.
  *
  * @param name empty for requests that name none, which are one tenant together
  * @param salt in the names of the tenant's KV blocks, so that nobody else uses them; empty where they are shared

@@ -31,6 +31,8 @@ public final class Failures {
                 new Answer(Status.Code.INVALID_ARGUMENT, 400, "invalid_request_error", "invalid_value");
             case CONTEXT_LENGTH_EXCEEDED ->
                 new Answer(Status.Code.INVALID_ARGUMENT, 400, "invalid_request_error", "context_length_exceeded");
+            case UNAUTHENTICATED ->
+                new Answer(Status.Code.UNAUTHENTICATED, 401, "invalid_request_error", "invalid_api_key");
             case NOT_FOUND -> new Answer(Status.Code.NOT_FOUND, 404, "invalid_request_error", "model_not_found");
             case RESOURCE_EXHAUSTED ->
                 new Answer(Status.Code.RESOURCE_EXHAUSTED, 429, "rate_limit_error", "rate_limit_exceeded");

@@ -39,6 +39,7 @@ public final class Frontend {
     private final ClusterStatus status;
     private final DecisionLog decisions;
     private final Members members;
+    private final Access access;
     private final RandomGenerator random = new SecureRandom();
     private final Semaphore slots;
     private final DrainRate drainRate = new DrainRate();
@@ -60,6 +61,7 @@ public final class Frontend {
         this.status = status;
         this.decisions = decisions;
         this.members = members;
+        this.access = Access.of(config.access());
         this.slots = new Semaphore(config.concurrentRequestsMax());
     }
 
@@ -113,6 +115,11 @@ public final class Frontend {
 
     public RouterConfig config() {
         return config;
+    }
+
+    /** Who may come in by the doors. */
+    public Access access() {
+        return access;
     }
 
     public List<ServedModel> models() {
@@ -200,6 +207,17 @@ public final class Frontend {
      */
     public ResponseStream resume(String requestId, ResumePoint received, Optional<Duration> timeout)
             throws InterruptedException {
+        return resume(requestId, received, timeout, Optional.empty());
+    }
+
+    /**
+     * The same for a client that may go on with the answers of one tenant.
+     *
+     * @param tenant whose request it has to be; empty for anybody's
+     */
+    public ResponseStream resume(
+            String requestId, ResumePoint received, Optional<Duration> timeout, Optional<String> tenant)
+            throws InterruptedException {
         Limits.require(
                 !requestId.isEmpty() && requestId.length() <= REQUEST_ID_MAX,
                 "request_id",
@@ -213,7 +231,7 @@ public final class Frontend {
                 releaseSlot();
             }
         };
-        router.tell(new Router.Resume(new RequestId(requestId), received, deadline(timeout), release, answer));
+        router.tell(new Router.Resume(new RequestId(requestId), tenant, received, deadline(timeout), release, answer));
         try {
             return answer.get(migration.findTimeout().plus(FIND_MARGIN).toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {

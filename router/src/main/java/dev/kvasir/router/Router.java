@@ -57,16 +57,23 @@ public final class Router extends AbstractBehavior<Router.Command> {
     /**
      * Go on with an answer whose stream broke off.
      *
+     * @param tenant whose request it has to be; empty for anybody's
      * @param onClose run once, when the door is done with the response
      * @param answer the response, or why there is none
      */
     record Resume(
             RequestId requestId,
+            Optional<String> tenant,
             ResumePoint received,
             Duration deadline,
             Runnable onClose,
             CompletableFuture<ResponseStream> answer)
-            implements Command {}
+            implements Command {
+        boolean mayGoOnWith(Findings.Finding found) {
+            return tenant.isEmpty()
+                    || tenant.get().equals(found.knowledge().request().tenant().name());
+        }
+    }
 
     private record Located(Resume resume, Optional<Findings.Finding> found) implements Command {}
 
@@ -225,10 +232,11 @@ public final class Router extends AbstractBehavior<Router.Command> {
 
     private void resume(Resume resume, Optional<Findings.Finding> found) {
         try {
-            var finding = found.orElseThrow(() -> new RequestFailedException(Failure.of(
-                    FailureKind.NOT_FOUND,
-                    "request %s is not known to any worker: it never began, or ended too long ago"
-                            .formatted(resume.requestId()))));
+            var finding = found.filter(resume::mayGoOnWith)
+                    .orElseThrow(() -> new RequestFailedException(Failure.of(
+                            FailureKind.NOT_FOUND,
+                            "request %s is not known to any worker: it never began, or ended too long ago"
+                                    .formatted(resume.requestId()))));
             var request = streams.request(finding);
             var response = new ResponseStream(request, resume.onClose());
             streams.takeOver(finding, request, resume.received(), response, resume.deadline(), placer(request));

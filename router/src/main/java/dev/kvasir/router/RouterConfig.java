@@ -26,6 +26,7 @@ import java.time.Duration;
  * @param drainSettle how long a draining router says that it is not serving, and serves, before it refuses
  * @param tenantIsolation whether KV blocks of one tenant are never used for another
  * @param remoteAdmin whether operators' calls are answered to clients on other machines
+ * @param access who may come in by the doors
  * @param minorityTimeout after which a router that reaches only a minority of the cluster takes no new requests
  */
 public record RouterConfig(
@@ -48,6 +49,7 @@ public record RouterConfig(
         Duration drainSettle,
         boolean tenantIsolation,
         boolean remoteAdmin,
+        AccessConfig access,
         Duration minorityTimeout) {
     private static final Duration ONE_MILLISECOND = Duration.ofMillis(1);
 
@@ -93,6 +95,7 @@ public record RouterConfig(
                 section.getDuration("drain-settle"),
                 section.getBoolean("tenant-isolation"),
                 section.getBoolean("remote-admin"),
+                AccessConfig.from(section),
                 section.getDuration("minority-timeout"));
     }
 

@@ -265,6 +265,7 @@ public final class Session {
             }
             case INVALID_ARGUMENT,
                     CONTEXT_LENGTH_EXCEEDED,
+                    UNAUTHENTICATED,
                     NOT_FOUND,
                     DEADLINE_EXCEEDED,
                     CANCELLED,

@@ -32,6 +32,10 @@ public class RouterConfigTest {
             drain-settle = 0 s
             tenant-isolation = true
             remote-admin = false
+            api-keys = []
+            api-key-file = ""
+            ssl-certfile = ""
+            ssl-keyfile = ""
             minority-timeout = 3 s
             """;
 
@@ -63,6 +67,7 @@ public class RouterConfigTest {
                         Duration.ZERO,
                         true,
                         false,
+                        AccessConfig.OPEN,
                         Duration.ofSeconds(3)));
     }
 

@@ -12,6 +12,7 @@ import java.security.cert.CertificateExpiredException;
 import java.security.cert.CertificateNotYetValidException;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -61,6 +62,17 @@ public final class Certificates {
     /** The same, looking for changes at other intervals. */
     public static Certificates open(PemFiles files, Duration lookEvery) {
         return new Certificates(files, lookEvery);
+    }
+
+    /** For clients without a certificate of their own: believes servers whose certificates come from {@code authority}. */
+    public static SSLContext trusting(Path authority) {
+        try {
+            var context = SSLContext.getInstance("TLS");
+            context.init(null, new TrustManager[] {trust(Pem.certificates(authority))}, null);
+            return context;
+        } catch (GeneralSecurityException | IOException e) {
+            throw new IllegalArgumentException(authority + " is of no use: " + e.getMessage(), e);
+        }
     }
 
     private record Loaded(SSLContext context, X509ExtendedKeyManager keys, Optional<X509ExtendedTrustManager> trust) {}
@@ -150,7 +162,7 @@ public final class Certificates {
                             .formatted(files.setting(), files.certificate(), from, until),
                     e);
         }
-        if (certificate.getNotAfter().getTime() - System.currentTimeMillis() < EXPIRES_SOON.toMillis()) {
+        if (until.isBefore(Instant.now().plus(EXPIRES_SOON))) {
             LOG.warn("{}: {} expires at {}", files.setting(), files.certificate(), until);
         }
     }

@@ -1,11 +1,14 @@
 package dev.kvasir.router.grpc;
 
+import dev.kvasir.router.Access;
 import dev.kvasir.router.ClusterStatus;
 import dev.kvasir.router.Frontend;
 import dev.kvasir.router.RouterConfig;
 import dev.kvasir.v1.InferenceGrpc;
+import io.grpc.InsecureServerCredentials;
 import io.grpc.Server;
 import io.grpc.ServerInterceptors;
+import io.grpc.TlsServerCredentials;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -18,7 +21,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * The gRPC door: the inference API, health and reflection behind one port, every limit set. Its health is NOT_SERVING
+ * The gRPC door: the inference API, health and reflection behind one port, every limit set. Where keys are
+ * asked for, health alone needs none. Its health is NOT_SERVING
  * until some model has a worker, and again, for good, once it drains.
  */
 public final class GrpcServer implements AutoCloseable {
@@ -43,18 +47,19 @@ public final class GrpcServer implements AutoCloseable {
         var config = frontend.config();
         var health = new HealthStatusManager();
         frontend.status().onChange(status -> report(status, frontend, health));
+        var callers = new Callers(frontend.access());
         var service = ServerInterceptors.intercept(
                 ServerInterceptors.useInputStreamMessages(new InferenceService(frontend).bindService()),
                 new BadMessages(),
-                new TenantHeader());
-        var server = limited(config)
+                callers);
+        var server = limited(config, frontend.access())
                 .executor(Executors.newThreadPerTaskExecutor(
                         Thread.ofVirtual().name("grpc-", 0).factory()))
                 .addService(service)
                 .addService(ServerInterceptors.intercept(
-                        new AdminService(frontend), new OperatorsOnly(config.remoteAdmin())))
+                        new AdminService(frontend), new OperatorsOnly(config.remoteAdmin()), callers))
                 .addService(health.getHealthService())
-                .addService(ProtoReflectionServiceV1.newInstance())
+                .addService(ServerInterceptors.intercept(ProtoReflectionServiceV1.newInstance(), callers))
                 .build();
         try {
             server.start();
@@ -66,8 +71,14 @@ public final class GrpcServer implements AutoCloseable {
         return new GrpcServer(server, health, frontend);
     }
 
-    private static NettyServerBuilder limited(RouterConfig config) {
-        var builder = NettyServerBuilder.forAddress(new InetSocketAddress(config.host(), config.grpcPort()))
+    private static NettyServerBuilder limited(RouterConfig config, Access access) {
+        var credentials = access.certificates()
+                .map(own -> TlsServerCredentials.newBuilder()
+                        .keyManager(own.keyManager())
+                        .build())
+                .orElseGet(InsecureServerCredentials::create);
+        var builder = NettyServerBuilder.forAddress(
+                        new InetSocketAddress(config.host(), config.grpcPort()), credentials)
                 .maxInboundMessageSize(config.messageBytesMax())
                 .maxInboundMetadataSize(config.metadataBytesMax())
                 .maxConcurrentCallsPerConnection(config.callsPerConnectionMax())

@@ -37,20 +37,24 @@ final class InferenceService extends InferenceGrpc.InferenceImplBase {
 
     @Override
     public void generate(GenerateRequest request, StreamObserver<GenerateResponse> responses) {
-        var draft = ProtoRequests.draft(request, System.nanoTime()).tenant(TenantHeader.current());
+        var draft = ProtoRequests.draft(request, System.nanoTime())
+                .tenant(Callers.current().tenant());
         answer((door, timeout) -> door.submit(draft, timeout), responses);
     }
 
     @Override
     public void chat(ChatRequest request, StreamObserver<GenerateResponse> responses) {
-        var draft = ProtoRequests.draft(request, System.nanoTime()).tenant(TenantHeader.current());
+        var draft = ProtoRequests.draft(request, System.nanoTime())
+                .tenant(Callers.current().tenant());
         answer((door, timeout) -> door.submit(draft, timeout), responses);
     }
 
     @Override
     public void resume(ResumeRequest request, StreamObserver<GenerateResponse> responses) {
+        var tenant = Callers.current().ownTenant();
         answer(
-                (door, timeout) -> door.resume(request.getRequestId(), ProtoRequests.resumePoint(request), timeout),
+                (door, timeout) ->
+                        door.resume(request.getRequestId(), ProtoRequests.resumePoint(request), timeout, tenant),
                 responses);
     }
 

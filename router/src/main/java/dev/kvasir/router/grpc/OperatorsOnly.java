@@ -10,7 +10,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
 
-/** Refuses calls of other machines where the configuration does not let them in. */
+/** Refuses calls of other machines where the configuration does not let them in, and those with a tenant's key. */
 final class OperatorsOnly implements ServerInterceptor {
     private final boolean remote;
 
@@ -22,6 +22,13 @@ final class OperatorsOnly implements ServerInterceptor {
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+        if (!Callers.current().isOperator()) {
+            call.close(
+                    Status.PERMISSION_DENIED.withDescription("%s is answered to keys that are no tenant's"
+                            .formatted(call.getMethodDescriptor().getFullMethodName())),
+                    new Metadata());
+            return new ServerCall.Listener<>() {};
+        }
         if (allowed(call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR))) {
             return next.startCall(call, headers);
         }

@@ -66,19 +66,22 @@ final class Answers implements AutoCloseable {
      *
      * @param id of the first prompt
      * @param received what the client has of all outputs, prompt by prompt
+     * @param tenant whose request it has to be; empty for anybody's
      */
-    static Answers resume(Frontend frontend, String id, ResumePoint received, Optional<Duration> timeout)
+    static Answers resume(
+            Frontend frontend, String id, ResumePoint received, Optional<Duration> timeout, Optional<String> tenant)
             throws InterruptedException {
         var answers = new Answers();
         boolean whole = false;
         try {
-            var first = frontend.resume(id, received, timeout);
+            var first = frontend.resume(id, received, timeout, tenant);
             answers.streams.add(first);
             int prompts = new DoorNotes(first.request().door()).prompts();
             int n = first.request().generation().sampling().n();
             answers.addAll(
                     prompts - 1,
-                    i -> frontend.resume(RequestIds.part(id, i + 1).value(), received.from((i + 1) * n), timeout));
+                    i -> frontend.resume(
+                            RequestIds.part(id, i + 1).value(), received.from((i + 1) * n), timeout, tenant));
             whole = true;
             return answers;
         } finally {

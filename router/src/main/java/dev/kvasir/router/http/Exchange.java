@@ -3,6 +3,7 @@ package dev.kvasir.router.http;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.kvasir.protocol.Limits;
+import dev.kvasir.router.Access;
 import io.helidon.common.buffers.DataReader;
 import io.helidon.http.HeaderName;
 import io.helidon.http.HeaderNames;
@@ -17,6 +18,7 @@ import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.HexFormat;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +38,7 @@ final class Exchange {
     private final int bodyBytesMax;
     private final long arrivalNanos;
     private final String requestId;
+    private Access.@Nullable Caller caller;
     private @Nullable InputStream bodyBegun;
     private boolean bodyRead;
     private boolean bodyLost;
@@ -80,10 +83,16 @@ final class Exchange {
         return request.query().first(name).asOptional();
     }
 
-    /** Whom the request is for, if somebody says so. */
-    @Nullable
-    String tenant() {
-        return request.headers().first(TENANT).orElse(null);
+    /** Finds out who sent the request; one that may not come in is refused. */
+    void admit(Access access) {
+        caller = access.admit(
+                request.headers().first(HeaderNames.AUTHORIZATION).orElse(null),
+                request.headers().first(TENANT).orElse(null));
+    }
+
+    /** Who sent the request, once it was let in. */
+    Access.Caller caller() {
+        return Objects.requireNonNull(caller);
     }
 
     /** How long the client waits for its answer at most, if it says so. */
@@ -110,6 +119,9 @@ final class Exchange {
     }
 
     void send(HttpRefusal refusal) {
+        if (refusal.status() == 401) {
+            response.header(HeaderNames.WWW_AUTHENTICATE, "Bearer");
+        }
         if (refusal.retryAfterSeconds() > 0) {
             response.header("Retry-After", Long.toString(refusal.retryAfterSeconds()));
         }

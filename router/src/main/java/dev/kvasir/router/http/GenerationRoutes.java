@@ -29,7 +29,7 @@ final class GenerationRoutes {
                     .get(prompt)
                     .id(RequestIds.part(id.value(), prompt))
                     .door(DoorNotes.of(request, prompt, now))
-                    .tenant(exchange.tenant());
+                    .tenant(exchange.caller().tenant());
         }
         answer(exchange, request.drafts(), request.wishes(), prompts -> new CompletionFormat(request, prompts, now));
     }
@@ -37,7 +37,9 @@ final class GenerationRoutes {
     void chat(Exchange exchange) throws InterruptedException {
         var request = ChatRequest.read(new Fields(exchange.json()), exchange.arrivalNanos(), exchange.requestId());
         long now = now();
-        request.draft().door(DoorNotes.of(request, now)).tenant(exchange.tenant());
+        request.draft()
+                .door(DoorNotes.of(request, now))
+                .tenant(exchange.caller().tenant());
         answer(
                 exchange,
                 List.of(request.draft()),
@@ -50,7 +52,8 @@ final class GenerationRoutes {
         var id = RequestIds.bare(exchange.pathParameter("id"));
         var position = exchange.query("next_index").or(exchange::lastEventId);
         var received = position.map(StreamPosition::parse).orElse(ResumePoint.START);
-        try (var answers = Answers.resume(frontend, id, received, exchange.timeout())) {
+        try (var answers = Answers.resume(
+                frontend, id, received, exchange.timeout(), exchange.caller().ownTenant())) {
             var notes = new DoorNotes(answers.get(0).request().door());
             var format = notes.format(answers.requests(), id);
             ClientConnection.current()

@@ -1,6 +1,8 @@
 package dev.kvasir.router.http;
 
+import dev.kvasir.protocol.tls.Certificates;
 import dev.kvasir.router.Frontend;
+import io.helidon.common.tls.Tls;
 import io.helidon.http.DirectHandler;
 import io.helidon.http.HeaderNames;
 import io.helidon.http.ServerResponseHeaders;
@@ -10,11 +12,14 @@ import io.helidon.webserver.http.DirectHandlers;
 import io.helidon.webserver.http1.Http1Config;
 import io.helidon.webserver.http1.Http1ConnectionSelector;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Locale;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.KeyManager;
+import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -59,6 +64,7 @@ public final class HttpServer implements AutoCloseable {
                 new GenerationRoutes(frontend, clock),
                 new TextRoutes(frontend, clock.instant().getEpochSecond()),
                 new StatusRoutes(frontend, version, registry),
+                frontend.access(),
                 open,
                 config.messageBytesMax());
         var http = Http1Config.builder()
@@ -68,8 +74,9 @@ public final class HttpServer implements AutoCloseable {
                 .build();
         var connections = new ClientConnections(
                 Http1ConnectionSelector.builder().config(http).build(), readTimeout);
-        var server = WebServer.builder()
-                .host(config.host())
+        var builder = WebServer.builder();
+        frontend.access().certificates().ifPresent(own -> builder.tls(tls(own)));
+        var server = builder.host(config.host())
                 .port(config.httpPort())
                 .addConnectionSelector(connections)
                 .protocolsDiscoverServices(false)
@@ -85,6 +92,16 @@ public final class HttpServer implements AutoCloseable {
         door.cutStuckConnections(connections, config.slowReaderTimeout());
         LOG.info("HTTP door is open at {}:{}", config.host(), server.port());
         return door;
+    }
+
+    private static Tls tls(Certificates own) {
+        try {
+            var context = SSLContext.getInstance("TLS");
+            context.init(new KeyManager[] {own.keyManager()}, null, null);
+            return Tls.builder().sslContext(context).build();
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException("TLS is of no use here", e);
+        }
     }
 
     public int port() {

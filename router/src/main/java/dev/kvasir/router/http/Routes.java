@@ -1,6 +1,7 @@
 package dev.kvasir.router.http;
 
 import dev.kvasir.protocol.Limits;
+import dev.kvasir.router.Access;
 import io.helidon.http.HttpException;
 import io.helidon.http.RequestException;
 import io.helidon.webserver.CloseConnectionException;
@@ -8,6 +9,7 @@ import io.helidon.webserver.http.HttpRouting;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import java.io.UncheckedIOException;
+import java.util.HashMap;
 import java.util.Map;
 
 /** Paths and methods, and what becomes of exceptions: each is answered with an OpenAI error object. */
@@ -18,13 +20,21 @@ final class Routes {
     private final GenerationRoutes generation;
     private final TextRoutes text;
     private final StatusRoutes status;
+    private final Access access;
     private final OpenExchanges open;
     private final int bodyBytesMax;
 
-    Routes(GenerationRoutes generation, TextRoutes text, StatusRoutes status, OpenExchanges open, int bodyBytesMax) {
+    Routes(
+            GenerationRoutes generation,
+            TextRoutes text,
+            StatusRoutes status,
+            Access access,
+            OpenExchanges open,
+            int bodyBytesMax) {
         this.generation = generation;
         this.text = text;
         this.status = status;
+        this.access = access;
         this.open = open;
         this.bodyBytesMax = bodyBytesMax;
     }
@@ -41,12 +51,14 @@ final class Routes {
         path(routing, "/v1/models/{+name}", Map.of(GET, text::model));
         path(routing, "/tokenize", Map.of(POST, text::tokenize));
         path(routing, "/detokenize", Map.of(POST, text::detokenize));
-        path(routing, "/health", Map.of(GET, status::health));
-        path(routing, "/ping", Map.of(GET, status::health, POST, status::health));
-        path(routing, "/version", Map.of(GET, status::version));
-        path(routing, "/load", Map.of(GET, status::load));
-        path(routing, "/metrics", Map.of(GET, status::metrics));
-        routing.any((request, response) -> handle(request, response, _ -> {
+        // What probes and Prometheus ask needs no key; all else does, paths that do not exist included.
+        openPath(routing, "/health", Map.of(GET, status::health));
+        openPath(routing, "/ping", Map.of(GET, status::health, POST, status::health));
+        openPath(routing, "/version", Map.of(GET, status::version));
+        openPath(routing, "/load", Map.of(GET, status::load));
+        openPath(routing, "/metrics", Map.of(GET, status::metrics));
+        routing.any((request, response) -> handle(request, response, exchange -> {
+            exchange.admit(access);
             throw HttpRefusal.of(
                     404,
                     "not_found",
@@ -56,6 +68,15 @@ final class Routes {
     }
 
     private void path(HttpRouting.Builder routing, String path, Map<String, Route> byMethod) {
+        var closed = new HashMap<String, Route>();
+        byMethod.forEach((method, route) -> closed.put(method, exchange -> {
+            exchange.admit(access);
+            route.handle(exchange);
+        }));
+        openPath(routing, path, closed);
+    }
+
+    private void openPath(HttpRouting.Builder routing, String path, Map<String, Route> byMethod) {
         routing.any(path, (request, response) -> {
             var method = request.prologue().method().text();
             var route = byMethod.get(method);

@@ -74,7 +74,7 @@ class GrpcDoorTest {
                         request.tenant().name() + "|" + request.tenant().salt())
                 .token(request, output, index));
         var headers = new Metadata();
-        headers.put(TenantHeader.KEY, "acme");
+        headers.put(Callers.TENANT, "acme");
         var responses = new ArrayList<GenerateResponse>();
         stub.withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers))
                 .generate(request().build())
@@ -82,7 +82,7 @@ class GrpcDoorTest {
         assertThat(text(responses, 0)).isEqualTo("acme|acme");
         assertThat(text(generate(request()), 0)).isEqualTo("|");
         var bad = new Metadata();
-        bad.put(TenantHeader.KEY, "a".repeat(129));
+        bad.put(Callers.TENANT, "a".repeat(129));
         var refused = catchThrowableOfType(
                 StatusRuntimeException.class,
                 () -> stub.withInterceptors(MetadataUtils.newAttachHeadersInterceptor(bad))
