@@ -114,6 +114,11 @@ final class ClientConnection {
         partSinceNanos = NOT_READING;
     }
 
+    /** Bytes that have come since the request at hand began, or its body. */
+    long requestBytes() {
+        return partBytes;
+    }
+
     /** How long the next bytes may take. */
     private long patienceNanos() {
         long limit = readTimeout.toNanos();

@@ -11,6 +11,7 @@ import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -21,6 +22,7 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 
 /** One request and its response: bodies, headers and the names that clients give to requests. */
@@ -164,15 +166,26 @@ final class Exchange {
             return bytes.toByteArray();
         } catch (DataReader.InsufficientDataAvailableException e) {
             throw new CloseConnectionException("the client hung up amid its request", e);
+        } catch (ZipException | EOFException e) {
+            throw notGzip(e);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (UncheckedIOException e) {
+            if (e.getCause() instanceof ZipException || e.getCause() instanceof EOFException) {
+                throw notGzip(e.getCause());
+            }
             if (e.getCause() instanceof SocketTimeoutException) {
                 bodyLost = true;
                 throw HttpRefusal.of(408, "request_timeout", "the request's body did not arrive in time");
             }
             throw e;
         }
+    }
+
+    private HttpRefusal notGzip(Throwable why) {
+        bodyLost = true;
+        return HttpRefusal.of(
+                400, "invalid_body", "Content-Encoding is gzip but the body is not: " + why.getMessage());
     }
 
     /**
@@ -220,14 +233,6 @@ final class Exchange {
                     type.isEmpty()
                             ? "Content-Type is missing but must be application/json"
                             : "Content-Type is %s but must be application/json".formatted(Limits.shorten(type)));
-        }
-        var encoding = request.headers().first(HeaderNames.CONTENT_ENCODING).orElse("identity");
-        if (!encoding.equalsIgnoreCase("identity")) {
-            throw HttpRefusal.of(
-                    415,
-                    "unsupported_media_type",
-                    "Content-Encoding is %s but compressed bodies are not accepted"
-                            .formatted(Limits.shorten(encoding)));
         }
     }
 

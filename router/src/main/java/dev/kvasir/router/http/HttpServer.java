@@ -15,12 +15,10 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.Locale;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.SSLContext;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +31,8 @@ public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
     /** How long headers, or a part of a body, may take to arrive, and an idle connection may stay. */
     private static final Duration READ_TIMEOUT = Duration.ofSeconds(60);
+
+    private static final int REQUEST_LINE_MAX = 8192;
 
     private final WebServer server;
     private final OpenExchanges open;
@@ -67,9 +67,10 @@ public final class HttpServer implements AutoCloseable {
                 frontend.access(),
                 open,
                 config.messageBytesMax());
+        int requestLineMax = Math.min(config.metadataBytesMax(), REQUEST_LINE_MAX);
         var http = Http1Config.builder()
                 .maxHeadersSize(config.metadataBytesMax())
-                .maxPrologueLength(Math.min(config.metadataBytesMax(), 8192))
+                .maxPrologueLength(requestLineMax)
                 .validatePath(true)
                 .build();
         var connections = new ClientConnections(
@@ -84,7 +85,9 @@ public final class HttpServer implements AutoCloseable {
                         c -> c.readTimeout(Duration.ZERO).tcpNoDelay(true)) // Connections time reads themselves.
                 .idleConnectionTimeout(config.requestTimeoutMax().plus(readTimeout))
                 .shutdownHook(false)
-                .directHandlers(errorsAsJson())
+                .contentEncoding(encoding ->
+                        encoding.contentEncodingsDiscoverServices(false).addContentEncoding(new Gzip()))
+                .directHandlers(errorsAsJson(new MalformedRequest(requestLineMax, config.metadataBytesMax())))
                 .routing(routes::register)
                 .build()
                 .start();
@@ -132,28 +135,26 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /** What the server refuses before any route sees it: malformed HTTP, headers or bodies over a limit. */
-    private static DirectHandlers errorsAsJson() {
+    private static DirectHandlers errorsAsJson(MalformedRequest malformed) {
         var handlers = DirectHandlers.builder();
         for (var event : DirectHandler.EventType.values()) {
-            handlers.addHandler(event, HttpServer::errorAsJson);
+            handlers.addHandler(
+                    event,
+                    (request, type, status, headers, message) -> asJson(
+                            malformed.refusal(
+                                    request,
+                                    type,
+                                    status,
+                                    message,
+                                    ClientConnection.current().requestBytes()),
+                            headers));
         }
         return handlers.build();
     }
 
-    private static DirectHandler.TransportResponse errorAsJson(
-            DirectHandler.TransportRequest request,
-            DirectHandler.EventType event,
-            Status status,
-            ServerResponseHeaders headers,
-            @Nullable String message) {
-        var refusal = HttpRefusal.of(
-                status.code(),
-                status.equals(Status.REQUEST_TIMEOUT_408)
-                        ? "request_timeout"
-                        : event.name().toLowerCase(Locale.ROOT),
-                message == null || message.isEmpty() ? status.reasonPhrase() : message);
+    private static DirectHandler.TransportResponse asJson(HttpRefusal refusal, ServerResponseHeaders headers) {
         return DirectHandler.TransportResponse.builder()
-                .status(status)
+                .status(Status.create(refusal.status()))
                 .headers(headers)
                 .header(HeaderNames.CONTENT_TYPE, "application/json")
                 .keepAlive(false)
