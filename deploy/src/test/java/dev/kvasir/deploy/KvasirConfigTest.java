@@ -69,13 +69,14 @@ final class KvasirConfigTest {
     void keysOfClientsAreTakenFromFlagsAndEnvironmentAndShownNowhere() throws IOException {
         var flag = new Flag("--api-key", "kvasir.router.api-keys");
         var given = Map.of(flag, "s3cret-a,s3cret-b acme");
-        assertThat(load(null, Map.of(), given).router().access().keys()).hasSize(2);
-        assertThat(load(null, Map.of("KVASIR_API_KEY", "s3cret"), Map.of())
+        assertThat(KvasirConfig.load(null, Map.of(), given).router().access().keys())
+                .hasSize(2);
+        assertThat(KvasirConfig.load(null, Map.of("KVASIR_API_KEY", "s3cret"), Map.of())
                         .router()
                         .access()
                         .keys())
                 .hasSize(1);
-        assertThat(load(null, Map.of("KVASIR_API_KEYS", "s3cret, s3cret-b"), Map.of())
+        assertThat(KvasirConfig.load(null, Map.of("KVASIR_API_KEYS", "s3cret, s3cret-b"), Map.of())
                         .router()
                         .access()
                         .keys())
@@ -92,7 +93,7 @@ final class KvasirConfigTest {
         assertThat(Settings.load(file("kvasir.router.api-keys = [s3cret]"), Map.of(), given)
                         .changed())
                 .noneMatch(line -> line.contains("s3cret"));
-        assertThat(load(null, Map.of(), given).toString()).doesNotContain("s3cret");
+        assertThat(KvasirConfig.load(null, Map.of(), given).toString()).doesNotContain("s3cret");
     }
 
     @Test

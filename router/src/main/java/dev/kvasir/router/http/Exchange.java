@@ -184,8 +184,7 @@ final class Exchange {
 
     private HttpRefusal notGzip(Throwable why) {
         bodyLost = true;
-        return HttpRefusal.of(
-                400, "invalid_body", "Content-Encoding is gzip but the body is not: " + why.getMessage());
+        return HttpRefusal.of(400, "invalid_body", "Content-Encoding is gzip but the body is not: " + why.getMessage());
     }
 
     /**

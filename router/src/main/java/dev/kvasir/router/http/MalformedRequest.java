@@ -91,15 +91,16 @@ final class MalformedRequest {
     private static HttpRefusal ofHeaders(TransportRequest request) {
         var lengths = values(request, HeaderNames.CONTENT_LENGTH);
         var encodings = values(request, HeaderNames.CONTENT_ENCODING);
-        if (!lengths.isEmpty() && !values(request, HeaderNames.TRANSFER_ENCODING).isEmpty()) {
+        if (!lengths.isEmpty()
+                && !values(request, HeaderNames.TRANSFER_ENCODING).isEmpty()) {
             return bad("Content-Length and Transfer-Encoding are both given but exclude each other");
         }
         if (lengths.size() > 1) {
             return bad("Content-Length is given %d times but may be given once".formatted(lengths.size()));
         }
         if (!lengths.isEmpty() && !NUMBER.matcher(lengths.getFirst()).matches()) {
-            return bad("Content-Length is %s but must be a number of bytes"
-                    .formatted(Limits.shorten(lengths.getFirst())));
+            return bad(
+                    "Content-Length is %s but must be a number of bytes".formatted(Limits.shorten(lengths.getFirst())));
         }
         if (!encodings.isEmpty()) {
             return HttpRefusal.of(
