@@ -3,6 +3,9 @@ package dev.kvasir.deploy;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.kvasir.client.ConnectionOptions;
 import dev.kvasir.client.KvasirClient;
@@ -36,6 +39,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 
 /** Members with certificates, which are made for the test, and members with others or none. */
 final class ClusterTlsTest {
@@ -104,6 +108,20 @@ final class ClusterTlsTest {
         return ClusterMember.address(system);
     }
 
+    /** What TLS has to say meanwhile. */
+    private static List<String> said(Runnable meanwhile) {
+        var log = (Logger) LoggerFactory.getLogger(ClusterTls.class);
+        var lines = new ListAppender<ILoggingEvent>();
+        lines.start();
+        log.addAppender(lines);
+        try {
+            meanwhile.run();
+        } finally {
+            log.detachAppender(lines);
+        }
+        return lines.list.stream().map(ILoggingEvent::getFormattedMessage).toList();
+    }
+
     @Test
     void membersOfOneAuthorityFormACluster() throws Exception {
         var first = member(shown("members", "members"));
@@ -114,10 +132,11 @@ final class ClusterTlsTest {
     void aMemberOfAnotherAuthorityIsRefusedByNameAtBothEnds() throws Exception {
         var own = shown("members", "members");
         var first = member(own);
-        assertThatThrownBy(() -> trying(shown("stranger", "members"), first))
-                .isInstanceOf(CommandException.class)
-                .hasMessageContaining("no member answers at " + first)
-                .hasMessageContaining("kvasir.tls");
+        assertThat(said(() -> assertThatThrownBy(() -> trying(shown("stranger", "members"), first))
+                        .isInstanceOf(CommandException.class)
+                        .hasMessageContaining("no member answers at " + first)
+                        .hasMessageContaining("kvasir.tls")))
+                .anyMatch(line -> line.contains("no connection to " + first + ": ") && line.contains("alert"));
         assertThat(own.orElseThrow().lastRefusal().orElseThrow()).contains("CN=stranger");
         assertThatThrownBy(() -> trying(shown("stranger", "stranger"), first)).hasMessageContaining("CN=members");
     }
@@ -131,7 +150,9 @@ final class ClusterTlsTest {
     @Test
     void membersWithAndWithoutCertificatesFormNoCluster() throws Exception {
         var closed = member(shown("members", "members"));
-        assertThatThrownBy(() -> trying(Optional.empty(), closed)).hasMessageContaining("this one has no kvasir.tls");
+        assertThat(said(() -> assertThatThrownBy(() -> trying(Optional.empty(), closed))
+                        .hasMessageContaining("this one has no kvasir.tls")))
+                .anyMatch(line -> line.contains("somebody who wanted to connect was refused"));
         var open = member(Optional.empty());
         assertThatThrownBy(() -> trying(shown("members", "members"), open))
                 .hasMessageContaining("this one has kvasir.tls");
