@@ -1,7 +1,9 @@
 package dev.kvasir.chaos.process;
 
 import java.io.IOException;
+import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 
 /** What happens to KV blocks on their way between members. Thread-safe. */
@@ -26,7 +28,7 @@ final class DataPlane implements Relay.Traffic {
     private final Random random;
     private boolean on;
     private Harm harm = Harm.LATE;
-    private int struck;
+    private final Map<String, Integer> struck = new TreeMap<>();
 
     DataPlane(long seed) {
         random = new Random(seed);
@@ -36,13 +38,13 @@ final class DataPlane implements Relay.Traffic {
     synchronized void begin(Harm how) {
         on = true;
         harm = how;
-        struck = 0;
+        struck.clear();
     }
 
-    /** No more harm; answers with how much there was. */
-    synchronized int end() {
+    /** No more harm; answers with how many pieces of blocks were harmed, by the member that they came from. */
+    synchronized Map<String, Integer> end() {
         on = false;
-        return struck;
+        return new TreeMap<>(struck);
     }
 
     @Override
@@ -51,14 +53,14 @@ final class DataPlane implements Relay.Traffic {
     }
 
     @Override
-    public synchronized void pass(byte[] bytes) throws IOException {
+    public synchronized void pass(String from, byte[] bytes) throws IOException {
         if (!on || bytes.length < BLOCK_BYTES_MIN) {
             return;
         }
         if (harm == Harm.LATE) {
-            struck++;
+            struck.merge(from, 1, Integer::sum);
         } else if (random.nextInt(SPARED) == 0) {
-            struck++;
+            struck.merge(from, 1, Integer::sum);
             if (harm == Harm.CUT) {
                 throw new IOException("cut");
             }

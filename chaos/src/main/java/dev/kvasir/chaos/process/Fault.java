@@ -4,8 +4,11 @@ import java.util.Set;
 
 /** Something that goes wrong. Members are meant by name. */
 sealed interface Fault {
-    /** kill -9, and a new life after a while; in the middle of what it does. */
-    record Kill(String member, Moment moment, long downMillis) implements Fault {}
+    /** kill -9, and a new life after a while, or none; in the middle of what it does. */
+    record Kill(String member, Moment moment, long downMillis) implements Fault {
+        /** It does not come back. */
+        static final long FOR_GOOD = -1;
+    }
 
     /** SIGSTOP, and SIGCONT after a while. */
     record Stop(String member, long millis) implements Fault {}
@@ -42,8 +45,16 @@ sealed interface Fault {
     /** The heap is used up, and a new life. */
     record OutOfMemory(String member) implements Fault {}
 
-    /** KV blocks do not come through as they should, while a worker is restarted and new prompts come. */
-    record Transfers(String worker, DataPlane.Harm harm) implements Fault {}
+    /** KV blocks do not come through as they should, while a worker is restarted. */
+    record Transfers(String worker, DataPlane.Harm harm, Pullers pullers) implements Fault {}
+
+    /** Who pulls them. */
+    enum Pullers {
+        /** Kvstores, which are offered those of new prompts and of the worker that goes. */
+        KVSTORES,
+        /** Workers, which are asked what the worker that went had computed. */
+        WORKERS
+    }
 
     /** What becomes of files. */
     enum Damage {

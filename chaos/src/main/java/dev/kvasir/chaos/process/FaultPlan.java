@@ -76,7 +76,9 @@ final class FaultPlan {
         deck.add(() -> new Fault.OutOfMemory(router()));
         deck.add(() -> new Fault.OutOfMemory(store()));
         for (var harm : DataPlane.Harm.values()) {
-            deck.add(() -> new Fault.Transfers(worker(), harm));
+            for (var pullers : Fault.Pullers.values()) {
+                deck.add(() -> new Fault.Transfers(worker(), harm, pullers));
+            }
         }
         if (rolling) {
             deck.add(Fault.Rolling::new);

@@ -14,6 +14,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** Makes faults happen, and waits until the cluster is whole again. */
 final class Injector {
@@ -26,8 +27,11 @@ final class Injector {
     private static final int OUT_OF_MEMORY = 3;
 
     private static final Duration AT_ONCE = Duration.ofSeconds(30);
+    private static final int PROMPTS_PER_WORKER = 2;
+    private static final int PROBES_AFTER = 6;
 
     private final Members members;
+    private final Load load;
     private final Timeline timeline;
     private final Settings settings;
     private final Consumer<String> log;
@@ -37,12 +41,14 @@ final class Injector {
 
     Injector(
             Members members,
+            Load load,
             DataPlane dataPlane,
             Timeline timeline,
             Settings settings,
             long seed,
             Consumer<String> log) {
         this.members = members;
+        this.load = load;
         this.dataPlane = dataPlane;
         this.timeline = timeline;
         this.settings = settings;
@@ -105,6 +111,10 @@ final class Injector {
     private void kill(Fault.Kill fault) throws IOException, InterruptedException {
         var member = members.get(fault.member());
         var moment = member.is("worker") ? await(member, fault.moment()) : "";
+        if (fault.downMillis() == Fault.Kill.FOR_GOOD) {
+            killForGood(member, moment);
+            return;
+        }
         noted(
                 "kill -9 of %s%s, down for %d ms".formatted(member.name(), moment, fault.downMillis()),
                 "kill " + role(member),
@@ -116,6 +126,18 @@ final class Injector {
                     members.startAgain(member, settings);
                     return "";
                 });
+    }
+
+    /** There is nothing to wait for but requests that begin now. */
+    private void killForGood(Member member, String moment) throws InterruptedException {
+        var what = "kill -9 of %s%s, for good".formatted(member.name(), moment);
+        log.accept(what);
+        long began = System.nanoTime();
+        members.down(member);
+        member.killForGood();
+        load.await(Load.Kind.PROBE, load.count(Load.Kind.PROBE) + PROBES_AFTER);
+        timeline.add(new Timeline.Event(
+                what, "kill " + role(member), began, System.nanoTime(), bound(member), "it does not come back"));
     }
 
     private void fillHeap(Member member) throws IOException, InterruptedException {
@@ -148,7 +170,7 @@ final class Injector {
         }
     }
 
-    /** A worker that goes gives its blocks away, and one that comes back pulls what it lacks. */
+    /** A worker that goes gives its blocks away; whoever is asked for what it knew pulls them. */
     private void harmTransfers(Fault.Transfers fault) throws IOException, InterruptedException {
         var worker = members.get(fault.worker());
         var how = fault.harm().name().toLowerCase(Locale.ROOT);
@@ -156,15 +178,41 @@ final class Injector {
             timeline.skipped("transfers %s: members have no addresses of their own here".formatted(how));
             return;
         }
-        noted("transfers %s, %s restarted".formatted(how, worker.name()), "transfers " + how, 0, () -> {
-            var pulls = members.pulls(worker);
-            dataPlane.begin(fault.harm());
-            prompts.ask();
-            restart(List.of(worker));
-            prompts.ask();
-            int struck = dataPlane.end();
-            return "%d pieces %s, %s".formatted(struck, how, members.pulls(null).minus(pulls));
-        });
+        var whose = fault.pullers().name().toLowerCase(Locale.ROOT);
+        noted(
+                "transfers to %s %s, %s restarted".formatted(whose, how, worker.name()),
+                "transfers to %s %s".formatted(whose, how),
+                0,
+                () -> switch (fault.pullers()) {
+                    case KVSTORES -> harmThoseOfKvstores(worker, fault.harm());
+                    case WORKERS -> harmThoseOfWorkers(worker, fault.harm());
+                });
+    }
+
+    private String harmThoseOfKvstores(Member worker, DataPlane.Harm harm) throws IOException, InterruptedException {
+        var pulls = members.pulls(worker);
+        dataPlane.begin(harm);
+        prompts.ask();
+        restart(List.of(worker));
+        prompts.ask();
+        return harmed(pulls, worker);
+    }
+
+    private String harmThoseOfWorkers(Member worker, DataPlane.Harm harm) throws IOException, InterruptedException {
+        var asked = prompts.ask(PROMPTS_PER_WORKER * members.with("worker").size());
+        restart(List.of(worker));
+        members.awaitWhole(settings);
+        var pulls = members.pulls(null);
+        dataPlane.begin(harm);
+        prompts.askAll(asked);
+        return harmed(pulls, null);
+    }
+
+    /** @param but whose pulls were not counted before */
+    private String harmed(Members.Pulled before, @Nullable Member but) throws IOException {
+        var struck = dataPlane.end();
+        return "pieces harmed by origin: %s; %s"
+                .formatted(struck, members.pulls(but).minus(before));
     }
 
     /** Waits for the moment to strike a worker; tells what it was doing then. */

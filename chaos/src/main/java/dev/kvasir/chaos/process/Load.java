@@ -110,15 +110,17 @@ final class Load implements AutoCloseable {
         return new Requests.Given(text, "", 0);
     }
 
-    void start(int streams, int plain, long seed) {
+    /** @param pauseMillis between two requests of a client; probes have their own */
+    void start(int streams, int plain, long pauseMillis, long seed) {
+        long pause = TimeUnit.MILLISECONDS.toNanos(pauseMillis);
         for (int i = 0; i < streams; i++) {
             var client = clients.get(i % clients.size());
-            begin(Kind.STREAM, i, seed, request -> stream(client, request), right, 0);
+            begin(Kind.STREAM, i, seed, request -> stream(client, request), right, pause);
         }
         for (int i = 0; i < plain; i++) {
-            begin(Kind.HTTP, i, seed, request -> whole(balancer.ask(Requests.plain(request))), rightTexts, 0);
+            begin(Kind.HTTP, i, seed, request -> whole(balancer.ask(Requests.plain(request))), rightTexts, pause);
         }
-        begin(Kind.EVENTS, 0, seed, request -> whole(events.ask(Requests.several(request))), rightEvents, 0);
+        begin(Kind.EVENTS, 0, seed, request -> whole(events.ask(Requests.several(request))), rightEvents, pause);
         for (int i = 0; i < clients.size(); i++) {
             var client = clients.get(i);
             var probe = Requests.probe();
@@ -170,10 +172,14 @@ final class Load implements AutoCloseable {
 
     /** Waits until some of a kind were answered, which all of them are in the end. */
     void await(Kind kind, int count) throws InterruptedException {
-        while (done.stream().filter(one -> one.kind() == kind).count() < count
-                && timeline.violations().isEmpty()) {
+        while (count(kind) < count && timeline.violations().isEmpty()) {
             Members.pause();
         }
+    }
+
+    /** Those of a kind that were answered. */
+    int count(Kind kind) {
+        return (int) done.stream().filter(one -> one.kind() == kind).count();
     }
 
     /** Lets what is under way end. */

@@ -42,6 +42,7 @@ public final class Member implements AutoCloseable {
     private volatile @Nullable Process process;
     private URI status = URI.create("");
     private volatile boolean stopped;
+    private volatile boolean gone;
     private int lives;
 
     /**
@@ -228,6 +229,17 @@ public final class Member implements AutoCloseable {
         if (of != null) {
             of.destroyForcibly().waitFor();
         }
+    }
+
+    /** kill -9, and no other life. */
+    void killForGood() throws InterruptedException {
+        gone = true;
+        kill();
+    }
+
+    /** Nobody expects it back. */
+    boolean isGone() {
+        return gone;
     }
 
     /** SIGTERM. */

@@ -76,11 +76,10 @@ public final class Members implements AutoCloseable {
         return members.values().stream().filter(member -> member.is(role)).toList();
     }
 
-    /** Starts all of them; the first forms the cluster. */
+    /** Starts all of them side by side; the first forms the cluster, and the others ask it until it is there. */
     void startAll(Settings settings) throws IOException, InterruptedException {
         var first = all().getFirst();
         first.start(List.of(), settings);
-        first.awaitReady();
         for (var member : all().subList(1, members.size())) {
             member.start(List.of(first.clusterAddress()), settings);
         }

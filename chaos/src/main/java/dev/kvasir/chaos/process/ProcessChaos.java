@@ -27,6 +27,9 @@ public final class ProcessChaos {
     /** Longer than a lease. */
     private static final long SHORT_STOP_MILLIS = 3000;
 
+    /** Processes that start need what clients leave of the processors. */
+    private static final long SHORT_PAUSE_MILLIS = 500;
+
     /** It runs in builds, which leave processes little time. */
     private static final int SHORT_SLACK = 6;
 
@@ -38,12 +41,13 @@ public final class ProcessChaos {
      *
      * @param streams clients of the client library at a time
      * @param plain clients of HTTP at a time
+     * @param pauseMillis of a client between two requests
      * @param slack factor on promised times
      */
-    record Scale(Roster roster, int distinct, int streams, int plain, Settings settings, int slack) {
+    record Scale(Roster roster, int distinct, int streams, int plain, long pauseMillis, Settings settings, int slack) {
         static Scale forMachine() {
             var roster = Roster.forMachine(Runtime.getRuntime().availableProcessors());
-            return new Scale(roster, DISTINCT, 3, 2, Settings.USUAL, 1);
+            return new Scale(roster, DISTINCT, 3, 2, 0, Settings.USUAL, 1);
         }
     }
 
@@ -76,14 +80,15 @@ public final class ProcessChaos {
 
     /** Four processes and one fault of each of the commonest kinds, for some tens of seconds; whether every promise held. */
     public boolean runShort() throws IOException, InterruptedException {
-        var scale = new Scale(Roster.small(), SHORT_DISTINCT, 2, 1, Settings.USUAL.withoutWarmUp(), SHORT_SLACK);
+        var scale = new Scale(
+                Roster.small(), SHORT_DISTINCT, 2, 1, SHORT_PAUSE_MILLIS, Settings.USUAL.withoutWarmUp(), SHORT_SLACK);
         return run(scale, (injector, _) -> {
             injector.strike(new Fault.Kill("worker0", Fault.Moment.DECODE, 0));
             injector.strike(new Fault.Stop("worker1", SHORT_STOP_MILLIS));
             injector.strike(new Fault.Partition(Set.of("worker0"), false, SHORT_STOP_MILLIS));
             injector.strike(new Fault.Reset(true));
             injector.strike(new Fault.Restart(Set.of("worker1", "router1")));
-            injector.strike(new Fault.Kill("router0", Fault.Moment.ANY, 0));
+            injector.strike(new Fault.Kill("router0", Fault.Moment.ANY, Fault.Kill.FOR_GOOD));
         });
     }
 
@@ -119,14 +124,15 @@ public final class ProcessChaos {
             load.calibrate();
             out.accept("The calm cluster has answered; now it is under load");
             timeline.restart();
-            load.start(scale.streams(), scale.plain(), seed);
+            load.start(scale.streams(), scale.plain(), scale.pauseMillis(), seed);
             load.await(Load.Kind.PROBE, CALM_PROBES);
             script.play(
                     new Injector(
                             members,
+                            load,
                             dataPlane,
                             timeline,
-                            scale.settings().withoutWarmUp(),
+                            scale.settings(),
                             seed,
                             line -> out.accept("  " + line)),
                     timeline);
@@ -149,6 +155,7 @@ public final class ProcessChaos {
         members.with("worker").forEach(Member::terminate);
         var inOrder = new ArrayList<>(members.all());
         Collections.reverse(inOrder);
+        inOrder.removeIf(Member::isGone);
         for (var member : inOrder) {
             if (!member.is("worker")) {
                 member.terminate();

@@ -27,8 +27,8 @@ final class Relay implements AutoCloseable {
 
     /** What happens to the bytes that the member sends. */
     interface Traffic {
-        /** Bytes on their way; may change them. Throws where the connection breaks. */
-        void pass(byte[] bytes) throws IOException;
+        /** Bytes on their way from a member; may change them. Throws where the connection breaks. */
+        void pass(String from, byte[] bytes) throws IOException;
 
         /** How much later they come. */
         long delayNanos();
@@ -36,7 +36,7 @@ final class Relay implements AutoCloseable {
 
     private static final Traffic UNHARMED = new Traffic() {
         @Override
-        public void pass(byte[] bytes) {}
+        public void pass(String from, byte[] bytes) {}
 
         @Override
         public long delayNanos() {
@@ -150,7 +150,7 @@ final class Relay implements AutoCloseable {
         }
 
         private Chunk on(byte[] bytes, Traffic passing) throws IOException {
-            passing.pass(bytes);
+            passing.pass(member, bytes);
             return new Chunk(bytes, System.nanoTime() + links.delayNanos() + passing.delayNanos());
         }
 

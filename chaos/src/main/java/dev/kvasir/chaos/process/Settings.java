@@ -13,11 +13,14 @@ import java.util.stream.Collectors;
  * @param more settings, each with its full name, that come before the usual ones
  */
 public record Settings(int heapMegabytes, long warmUpMillis, int processors, String more) {
-    static final Settings USUAL = new Settings(512, 2000, 0, "");
+    /** Workers warm up as those of users do: one that comes back cold would be given requests, and be slow with them. */
+    static final Settings USUAL = new Settings(512, 20_000, 0, "");
 
-    /** The usual ones, but for those named in {@code more}. */
+    private static final long SOME_WARM_UP_MILLIS = 2000;
+
+    /** The usual ones, with less time to warm up, but for those named in {@code more}. */
     public static Settings usual(String more) {
-        return new Settings(USUAL.heapMegabytes, USUAL.warmUpMillis, USUAL.processors, more);
+        return new Settings(USUAL.heapMegabytes, SOME_WARM_UP_MILLIS, USUAL.processors, more);
     }
 
     /** The same where each member has a part of the machine's processors to itself, so that two compute twice as much as one. */
@@ -62,6 +65,9 @@ public record Settings(int heapMegabytes, long warmUpMillis, int processors, Str
                 pekko {
                   remote.artery.advanced.tcp.outbound-client-hostname = "%s"
                   cluster {
+                    # Members are started side by side, and again at their old addresses.
+                    seed-node-timeout = 1 s
+                    retry-unsuccessful-join-after = 2 s
                     # Likewise: a machine that does not get round to heartbeats is no reason for all members to go.
                     failure-detector.acceptable-heartbeat-pause = 8 s
                     split-brain-resolver.down-all-when-unstable = 60 s
