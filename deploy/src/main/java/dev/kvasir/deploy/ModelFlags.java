@@ -102,9 +102,7 @@ final class ModelFlags {
     @Option(
             names = "--tensor-parallel-exchange",
             paramLabel = "WAY",
-            description =
-                    "How they exchange activations: auto, nccl, peer (reading each other's memory) or fused (the same with the"
-                            + " norms that follow).")
+            description = "How they exchange activations: auto, nccl or peer (reading each other's memory).")
     private @Nullable String exchangeWay;
 
     @Option(

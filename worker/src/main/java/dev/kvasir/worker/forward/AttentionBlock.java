@@ -23,14 +23,13 @@ record AttentionBlock(
     /** A weight with its bias. */
     record Projection(Weight weight, @Nullable Weight bias) {}
 
-    /** Returns the residual stream as {@code next} has normalised it. */
-    Matrix forward(Activations a, Matrix in, Batch batch, KvStorage kv, RowNorm next) {
+    void forward(Activations a, Matrix in, Batch batch, KvStorage kv) {
         int rows = batch.rowCount;
         heads.apply(a.heads(), in, rows);
         queryNorm.apply(a.query(), a.query(), rows);
         keyNorm.apply(a.key(), a.key(), rows);
         kernels.rotateAndWriteKv(a.query(), a.key(), a.value(), rotary, kv, layer, batch);
         kernels.attend(a.attended(), a.query(), kv, layer, batch, shape);
-        return output.apply(a, a.attended(), rows, next);
+        output.apply(a, a.attended(), rows);
     }
 }

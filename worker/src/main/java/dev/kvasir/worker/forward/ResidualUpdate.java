@@ -7,10 +7,9 @@ import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.Weight;
 import org.jspecify.annotations.Nullable;
 
-/** Adds the last projection of attention or feed-forward to the residual stream, which what comes next has normalised. */
+/** Adds the last projection of attention or feed-forward to the residual stream. */
 sealed interface ResidualUpdate {
-    /** Returns where the normalised residual stream is. */
-    Matrix apply(Activations activations, Matrix in, int rows, RowNorm next);
+    void apply(Activations activations, Matrix in, int rows);
 
     /** Whether nothing happens to the projection in between, so that it can be added as it is computed. */
     static boolean isDirect(Layer layer) {
@@ -21,15 +20,14 @@ sealed interface ResidualUpdate {
     record Whole(Kernels kernels, Weight weight, @Nullable Weight bias, RowNorm norm, float scale, boolean direct)
             implements ResidualUpdate {
         @Override
-        public Matrix apply(Activations activations, Matrix in, int rows, RowNorm next) {
+        public void apply(Activations activations, Matrix in, int rows) {
             if (direct) {
                 kernels.multiply(activations.hidden(), in, rows, weight, bias, true);
-            } else {
-                kernels.multiply(activations.update(), in, rows, weight, bias, false);
-                norm.apply(activations.update(), activations.update(), rows);
-                kernels.add(activations.hidden(), activations.update(), rows, scale);
+                return;
             }
-            return next.apply(activations.normed(), activations.hidden(), rows);
+            kernels.multiply(activations.update(), in, rows, weight, bias, false);
+            norm.apply(activations.update(), activations.update(), rows);
+            kernels.add(activations.hidden(), activations.update(), rows, scale);
         }
     }
 
@@ -49,16 +47,16 @@ sealed interface ResidualUpdate {
             boolean direct)
             implements ResidualUpdate {
         @Override
-        public Matrix apply(Activations activations, Matrix in, int rows, RowNorm next) {
+        public void apply(Activations activations, Matrix in, int rows) {
             var part = activations.parts().get(turn);
             kernels.multiply(part, in, rows, weight, bias, false);
             if (direct) {
-                return next.applyToSum(exchange, activations.normed(), activations.hidden(), part, rows);
+                exchange.sum(activations.hidden(), part, rows, true);
+                return;
             }
             exchange.sum(activations.update(), part, rows, false);
             norm.apply(activations.update(), activations.update(), rows);
             kernels.add(activations.hidden(), activations.update(), rows, scale);
-            return next.apply(activations.normed(), activations.hidden(), rows);
         }
     }
 }

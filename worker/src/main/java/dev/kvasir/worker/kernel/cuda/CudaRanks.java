@@ -67,13 +67,8 @@ public final class CudaRanks implements Ranks {
         }
     }
 
-    /** Whether it is taken where it is there. */
-    private static boolean nccl(ExchangeWay way) {
-        return way == ExchangeWay.AUTO || way == ExchangeWay.NCCL;
-    }
-
     private static @Nullable Nccl nccl(CudaOptions options) {
-        if (!nccl(options.exchange())) {
+        if (options.exchange() == ExchangeWay.PEER) {
             return null;
         }
         try {
@@ -91,7 +86,8 @@ public final class CudaRanks implements Ranks {
         if (!near && nccl == null) {
             throw new IllegalStateException(
                     "%d GPUs cannot compute a model together: they do not reach each other's memory%s"
-                            .formatted(count(), nccl(options.exchange()) ? ", and there is no NCCL" : ""));
+                            .formatted(
+                                    count(), options.exchange() == ExchangeWay.PEER ? "" : ", and there is no NCCL"));
         }
         // Sums of few rows and of many must be made alike.
         boolean alike = options.deterministic() && near;
@@ -119,14 +115,13 @@ public final class CudaRanks implements Ranks {
                     rank,
                     count(),
                     nccl == null ? null : communicators.get(rank),
-                    near ? new PeerSum(own, table, rank, options.exchange() == ExchangeWay.FUSED) : null,
+                    near ? new PeerSum(own, table, rank) : null,
                     alike || count() == 2 ? Long.MAX_VALUE : PEER_BYTES_MAX);
         });
         owned = true;
         exchanges.addAll(List.of(made));
         var library = nccl == null ? "" : nccl.describe();
-        var own = options.exchange() == ExchangeWay.FUSED ? "peer memory with norms and choices" : "peer memory";
-        way = near ? own + (library.isEmpty() || alike ? "" : " and " + library) : library;
+        way = near ? "peer memory" + (library.isEmpty() || alike ? "" : " and " + library) : library;
     }
 
     private boolean allReach() {
