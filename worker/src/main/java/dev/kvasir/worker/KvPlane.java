@@ -18,12 +18,16 @@ import dev.kvasir.worker.engine.Keeping;
 import dev.kvasir.worker.engine.Puller;
 import dev.kvasir.worker.engine.SharedBlocks;
 import dev.kvasir.worker.kernel.KvLayout;
+import dev.kvasir.worker.runner.ModelRunner;
+import java.io.IOException;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A worker's part in the shared prefix cache, wired by hand: copies in host memory, the transfer service, pulls, offers, and
@@ -33,13 +37,17 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
     /** Copying back so much takes some tens of milliseconds at most. */
     private static final long RESTORED_BYTES_PER_STEP = 128L << 20;
 
+    private static final Logger LOG = LoggerFactory.getLogger(KvPlane.class);
+
     private final Sharing sharing;
+    private final ModelRunner runner;
     private final Holder holder;
     private final String pool;
     private final SharedBlocks blocks;
     private final @Nullable Exchange exchange;
     private volatile @Nullable ActorRef<HolderActor.Command> publisher;
     private volatile @Nullable Engine engine;
+    private @Nullable NearPlane near;
 
     /** What there is with host memory only. */
     private record Exchange(
@@ -51,8 +59,10 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
             Offers offers,
             StoreDirectory stores) {}
 
-    KvPlane(Sharing sharing, WorkerProtocol.Description description, long blockBytes) {
+    KvPlane(Sharing sharing, WorkerProtocol.Description description, ModelRunner runner) {
         this.sharing = sharing;
+        this.runner = runner;
+        long blockBytes = runner.blockBytes();
         this.pool = ShardName.pool(description.kvOrigin(), description.kvCacheDtype(), description.blockSize());
         if (sharing.config().memory() < blockBytes) {
             exchange = null;
@@ -112,14 +122,29 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
         engine = ofBlocks;
         var with = exchange;
         if (with != null) {
-            with.host.start(ofBlocks);
-            with.pulls.start(() -> ofBlocks.execute(core -> {}));
+            near = near(with, ofBlocks);
+            with.host.start(ofBlocks, near == null ? null : near.lending());
+            with.pulls.start(() -> ofBlocks.execute(core -> {}), near == null ? null : near.pulls());
             with.offers.start();
             context.spawn(with.stores.behavior(), "kvstores");
         }
         publisher = context.spawn(
                 HolderActor.create(holder, ShardName.all(pool, sharing.shardsPerPool()), this, sharing.shards()),
                 "blocks");
+    }
+
+    /** Null where neighbours cannot read this device's memory, or are not to. */
+    private @Nullable NearPlane near(Exchange with, Engine ofBlocks) {
+        if (!sharing.config().devicePull()) {
+            return null;
+        }
+        try {
+            var kv = runner.near();
+            return kv == null ? null : new NearPlane(NearPlane.host(), kv, ofBlocks, with.client, with.tier.format());
+        } catch (IOException | RuntimeException e) {
+            LOG.info("KV blocks go to and come from workers of this host through host memory: {}", e.getMessage());
+            return null;
+        }
     }
 
     /**
@@ -165,6 +190,9 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
         if (with != null) {
             with.offers.close();
             with.server.close();
+            if (near != null) {
+                near.close();
+            }
             with.client.close();
             with.tier.close();
         }

@@ -25,8 +25,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Pulls blocks of prompts from other members into host memory, where that is expected to be faster than computing them.
- * Sequences that lack the same blocks wait for one pull.
+ * Pulls blocks of prompts from other members, where that is expected to be faster than computing them: from workers of the same
+ * host into the pool, as far as their device has them and memory can be read there; else into host memory. Sequences that lack the same blocks wait for one pull.
  */
 public final class Pulls implements Puller {
     private static final Logger LOG = LoggerFactory.getLogger(Pulls.class);
@@ -38,6 +38,7 @@ public final class Pulls implements Puller {
     private final MemoryTier tier;
     private final SharingConfig config;
     private final PullEstimate estimate = new PullEstimate();
+    private final PullEstimate nearEstimate = new PullEstimate();
     private final AtomicInteger underWay = new AtomicInteger();
     private final Map<BlockHash, UnderWay> byFirstBlock = new ConcurrentHashMap<>();
     private final AtomicLong done = new AtomicLong();
@@ -46,6 +47,9 @@ public final class Pulls implements Puller {
     private final AtomicLong blocks = new AtomicLong();
     private final Executor starting;
     private volatile @Nullable Runnable wake;
+    private volatile @Nullable NearPulls near;
+    /** Whether blocks came from a device the last time: what the next pull is most likely to cost. */
+    private volatile boolean cameNear;
 
     Pulls(TransferClient client, BlockFormat format, MemoryTier tier, SharingConfig config) {
         this(
@@ -71,6 +75,11 @@ public final class Pulls implements Puller {
 
     /** {@code engine} is run when a pull has ended, and lets the engine look at the sequences that waited for it. */
     public void start(Runnable engine) {
+        start(engine, null);
+    }
+
+    void start(Runnable engine, @Nullable NearPulls neighbours) {
+        near = neighbours;
         wake = engine;
     }
 
@@ -92,28 +101,51 @@ public final class Pulls implements Puller {
             return null;
         }
         long tokens = (long) hashes.size() * need.blockSize();
+        var with = near;
+        boolean isNear = with != null && with.neighbours().isNear(source);
         synchronized (estimate) {
-            if (!estimate.isWorth(
-                    (long) hashes.size() * format.blockBytes(),
-                    underWay.get(),
-                    tokens,
-                    need.tokensPerSecond(),
-                    need.tokensAhead())) {
+            if (!(isNear ? nearEstimate : estimate)
+                    .isWorth(
+                            (long) hashes.size() * format.blockBytes(),
+                            underWay.get(),
+                            tokens,
+                            need.tokensPerSecond(),
+                            need.tokensAhead())) {
                 notWorth.incrementAndGet();
+                getToKnow(source);
                 return null;
             }
         }
         underWay.incrementAndGet();
-        var pull = new UnderWay(source, hashes, timeout(tokens + need.tokensAhead(), need.tokensPerSecond()));
+        var pull = new UnderWay(
+                source,
+                need.chain().subList(0, need.have() + hashes.size()),
+                hashes,
+                timeout(tokens + need.tokensAhead(), need.tokensPerSecond()));
         byFirstBlock.put(hashes.getFirst(), pull);
         starting.execute(pull::begin);
         return pull.joined();
     }
 
+    /** What would cost too much from afar may be cheap from a neighbour: the next pull knows. */
+    private void getToKnow(KvSource source) {
+        var with = near;
+        if (with != null && with.neighbours().isUnknown(source)) {
+            starting.execute(() -> {
+                try {
+                    var _ = with.neighbours().window(source, config.pullTimeout());
+                } catch (InterruptedException _) {
+                    Thread.currentThread().interrupt();
+                }
+            });
+        }
+    }
+
     @Override
     public PullPrice price(double tokensPerSecond) {
         synchronized (estimate) {
-            return estimate.price((double) format.blockBytes() / format.blockSize(), underWay.get(), tokensPerSecond);
+            return (cameNear ? nearEstimate : estimate)
+                    .price((double) format.blockBytes() / format.blockSize(), underWay.get(), tokensPerSecond);
         }
     }
 
@@ -129,24 +161,69 @@ public final class Pulls implements Puller {
     /** A pull, and the sequences that wait for it: those are of the engine's thread. */
     private final class UnderWay {
         private final KvSource source;
+        private final List<BlockHash> chain;
         private final List<BlockHash> hashes;
         private final Duration timeout;
         private volatile boolean over;
         private volatile boolean unwanted;
         private volatile @Nullable Transfer transfer;
+        /** Blocks of the chain that the device has after a pull from a neighbour. */
+        private int reached;
+
         private int waiting;
 
-        UnderWay(KvSource source, List<BlockHash> hashes, Duration timeout) {
+        UnderWay(KvSource source, List<BlockHash> chain, List<BlockHash> hashes, Duration timeout) {
             this.source = source;
+            this.chain = chain;
             this.hashes = hashes;
             this.timeout = timeout;
         }
 
         void begin() {
+            var from = near;
+            try {
+                var state = from == null ? null : near(from.bring(source, chain, timeout, () -> unwanted));
+                if (state == null || (state == TransferState.DONE && !lacking().isEmpty())) {
+                    beginFar(state == null ? hashes : lacking());
+                } else {
+                    (state == TransferState.DONE ? done : failed).incrementAndGet();
+                    end();
+                }
+            } catch (InterruptedException | RuntimeException e) {
+                LOG.debug("No pull from {}", source, e);
+                failed.incrementAndGet();
+                end();
+            }
+        }
+
+        /** What a pull from a neighbour came to; null where it is none. */
+        private @Nullable TransferState near(NearPulls.@Nullable Brought brought) {
+            if (brought == null) {
+                return null;
+            }
+            reached = brought.reached();
+            blocks.addAndGet(brought.blocks());
+            if (brought.blocks() > 0 || brought.state() != TransferState.DONE) {
+                cameNear = true;
+                synchronized (estimate) {
+                    nearEstimate.observe(
+                            (long) brought.blocks() * format.blockBytes(), brought.setupNanos(), brought.copyNanos());
+                }
+            }
+            return brought.state();
+        }
+
+        /** What is neither here nor has come from a neighbour. */
+        private List<BlockHash> lacking() {
+            int here = chain.size() - hashes.size();
+            return hashes.subList(Math.clamp((long) reached - here, 0, hashes.size()), hashes.size());
+        }
+
+        private void beginFar(List<BlockHash> wanted) {
             Transfer begun = null;
             try {
                 begun = client.pull(
-                        source.transferAddress(), source.incarnation(), format, hashes, false, tier, timeout);
+                        source.transferAddress(), source.incarnation(), format, wanted, false, tier, timeout);
             } catch (RuntimeException e) {
                 LOG.debug("No pull from {}", source, e);
             } finally { // Whatever went wrong: a sequence waits for this.
@@ -176,6 +253,7 @@ public final class Pulls implements Puller {
                 LOG.debug("A pull from {} ended {} after {} blocks: {}", source, state, of.received(), of.reason());
             }
             if (state != TransferState.ABORTED) {
+                cameNear = false;
                 synchronized (estimate) {
                     estimate.observe(
                             Math.max(0, of.received() - 1L) * format.blockBytes(), of.setupNanos(), of.streamNanos());
@@ -243,7 +321,14 @@ public final class Pulls implements Puller {
 
     /** Those of them in which a block was not what it had to be. */
     long refused() {
-        return client.refused();
+        var with = near;
+        return client.refused() + (with == null ? 0 : with.refused());
+    }
+
+    /** Blocks that came from the device memory of a neighbour. */
+    long nearBlocks() {
+        var with = near;
+        return with == null ? 0 : with.blocks();
     }
 
     /** Pulls not begun since computing was expected to be faster. */

@@ -13,6 +13,7 @@ import java.util.Map;
  * @param memory bytes of copies in host memory; 0 for none, and no exchange with others
  * @param longTokens a block this deep in its prompt is copied even if nobody came back to it
  * @param pull whether blocks are pulled from others
+ * @param devicePull whether workers of the same host read blocks in each other's device memory, where that is possible
  * @param pullTimeout longest pull
  * @param offer which blocks kvstores are offered
  * @param transferPort of the KV transfer service; 0 for a free one
@@ -24,6 +25,7 @@ public record SharingConfig(
         long memory,
         int longTokens,
         boolean pull,
+        boolean devicePull,
         Duration pullTimeout,
         Offer offer,
         int transferPort,
@@ -45,6 +47,7 @@ public record SharingConfig(
             Map.entry("memory", "256 MiB"),
             Map.entry("long-tokens", 512),
             Map.entry("pull", true),
+            Map.entry("device-pull", true),
             Map.entry("pull-timeout", "5 s"),
             Map.entry("offer", "copied"),
             Map.entry("transfer-port", 0),
@@ -86,6 +89,7 @@ public record SharingConfig(
                 config.getBytes("memory"),
                 config.getInt("long-tokens"),
                 config.getBoolean("pull"),
+                config.getBoolean("device-pull"),
                 config.getDuration("pull-timeout"),
                 offer(config.getString("offer")),
                 config.getInt("transfer-port"),

@@ -47,6 +47,10 @@ final class SharingMetrics {
                 pulls::refused);
         metrics.counter("kvasir:worker_pulls_not_worth", "Pulls not begun, computing being faster.", pulls::notWorth);
         metrics.counter("kvasir:worker_pulled_blocks", "KV blocks pulled.", pulls::blocks);
+        metrics.counter(
+                "kvasir:worker_device_pulled_blocks",
+                "Those of them that were read in the device memory of a worker of the same host.",
+                pulls::nearBlocks);
         metrics.counter("kvasir:worker_offered_blocks_held", "Offered KV blocks that kvstores hold.", offers::held);
         metrics.counter(
                 "kvasir:worker_offered_blocks_dropped",

@@ -145,8 +145,7 @@ public final class Worker {
 
     private Behavior<Message> serve(LoadedModel model) {
         var settings = model.settings();
-        var plane = sharing.map(
-                with -> new KvPlane(with, model.description(), model.runner().blockBytes()));
+        var plane = sharing.map(with -> new KvPlane(with, model.description(), model.runner()));
         var puller = plane.map(KvPlane::puller).orElse(Puller.NONE);
         var core = new EngineCore(
                 settings,

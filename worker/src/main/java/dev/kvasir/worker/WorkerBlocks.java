@@ -4,6 +4,7 @@ import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.tier.BlockFormat;
 import dev.kvasir.kvstore.tier.MemoryTier;
 import dev.kvasir.kvstore.transfer.BlockHost;
+import dev.kvasir.kvstore.transfer.NearBlocks;
 import dev.kvasir.worker.engine.Engine;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -14,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A worker's blocks for its transfer service: those in host memory, and those of the device once the engine's thread has
- * copied them there, between two steps. The device's own memory is never read by another thread.
+ * copied them there, between two steps; and, for workers of the same host, those of the device where they are.
  */
 final class WorkerBlocks implements BlockHost {
     /** A long step of a slow device, with room. */
@@ -23,13 +24,15 @@ final class WorkerBlocks implements BlockHost {
     private final long incarnation;
     private final MemoryTier tier;
     private volatile @Nullable Engine engine;
+    private volatile @Nullable NearBlocks near;
 
     WorkerBlocks(long incarnation, MemoryTier tier) {
         this.incarnation = incarnation;
         this.tier = tier;
     }
 
-    void start(Engine ofBlocks) {
+    void start(Engine ofBlocks, @Nullable NearBlocks lending) {
+        near = lending;
         engine = ofBlocks;
     }
 
@@ -41,6 +44,11 @@ final class WorkerBlocks implements BlockHost {
     @Override
     public @Nullable MemoryTier tier(BlockFormat format) {
         return format.equals(tier.format()) ? tier : null;
+    }
+
+    @Override
+    public @Nullable NearBlocks near(BlockFormat format) {
+        return format.equals(tier.format()) ? near : null;
     }
 
     @Override

@@ -20,6 +20,11 @@ public interface BlockHost {
         return tier(format);
     }
 
+    /** Blocks of a format that others of the same host may read where they are; null where the member has none such. */
+    default @Nullable NearBlocks near(BlockFormat format) {
+        return null;
+    }
+
     /**
      * Brings blocks that lie elsewhere (on the device, on disk) into that memory, as far as they are held and fit. May take
      * a bounded time; called by a virtual thread.

@@ -141,7 +141,7 @@ public final class TransferClient implements AutoCloseable {
         return refused.get();
     }
 
-    private ManagedChannel channel(String address) {
+    ManagedChannel channel(String address) {
         synchronized (channels) {
             if (closed) {
                 throw new IllegalStateException("the transfer client is closed");

@@ -2,7 +2,11 @@ package dev.kvasir.kvstore.transfer;
 
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.tier.BlockFormat;
+import dev.kvasir.v1.transfer.AttachRequest;
+import dev.kvasir.v1.transfer.Attached;
 import dev.kvasir.v1.transfer.Format;
+import dev.kvasir.v1.transfer.LendRequest;
+import dev.kvasir.v1.transfer.Lent;
 import dev.kvasir.v1.transfer.OfferRequest;
 import dev.kvasir.v1.transfer.OfferResult;
 import dev.kvasir.v1.transfer.PullRequest;
@@ -11,7 +15,7 @@ import io.grpc.protobuf.ProtoUtils;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The two calls of the data plane, and their messages to and from what they mean. */
+/** The calls of the data plane, and their messages to and from what they mean. */
 final class TransferMethods {
     static final String SERVICE = "kvasir.transfer.v1.KvTransfer";
 
@@ -35,6 +39,24 @@ final class TransferMethods {
                 .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "Offer"))
                 .setRequestMarshaller(ProtoUtils.marshaller(OfferRequest.getDefaultInstance()))
                 .setResponseMarshaller(ProtoUtils.marshaller(OfferResult.getDefaultInstance()))
+                .build();
+    }
+
+    static MethodDescriptor<AttachRequest, Attached> attach() {
+        return MethodDescriptor.<AttachRequest, Attached>newBuilder()
+                .setType(MethodDescriptor.MethodType.SERVER_STREAMING)
+                .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "Attach"))
+                .setRequestMarshaller(ProtoUtils.marshaller(AttachRequest.getDefaultInstance()))
+                .setResponseMarshaller(ProtoUtils.marshaller(Attached.getDefaultInstance()))
+                .build();
+    }
+
+    static MethodDescriptor<LendRequest, Lent> lend() {
+        return MethodDescriptor.<LendRequest, Lent>newBuilder()
+                .setType(MethodDescriptor.MethodType.SERVER_STREAMING)
+                .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "Lend"))
+                .setRequestMarshaller(ProtoUtils.marshaller(LendRequest.getDefaultInstance()))
+                .setResponseMarshaller(ProtoUtils.marshaller(Lent.getDefaultInstance()))
                 .build();
     }
 

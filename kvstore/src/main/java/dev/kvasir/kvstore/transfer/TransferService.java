@@ -25,7 +25,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Gives blocks to members that pull them, each pinned while it is sent; and, where there is a client for it, pulls what it
- * is offered. Each call has a virtual thread, so that it may wait for its reader; the number of calls is bounded.
+ * is offered; and lends those of a device to members of its host. Each call has a virtual thread, so that it may wait for its reader; the number of calls is bounded.
  */
 public final class TransferService {
     private static final Logger LOG = LoggerFactory.getLogger(TransferService.class);
@@ -38,6 +38,7 @@ public final class TransferService {
     private final Optional<TransferClient> taker;
     private final Semaphore permits;
     private final long serveMillis;
+    private final NearService near;
 
     /**
      * Blocks of {@code host}; offers are taken only where there is a {@code taker} to pull with.
@@ -49,22 +50,24 @@ public final class TransferService {
         this.taker = taker;
         this.permits = new Semaphore(transfersMax);
         this.serveMillis = serveMax.toMillis();
+        this.near = new NearService(host, this, serveMax);
     }
 
     /** For a gRPC server. */
     public ServerServiceDefinition definition() {
-        return ServerServiceDefinition.builder(TransferMethods.SERVICE)
+        var service = ServerServiceDefinition.builder(TransferMethods.SERVICE)
                 .addMethod(
                         TransferMethods.pull(FrameMarshaller.NOWHERE), ServerCalls.asyncServerStreamingCall(this::pull))
-                .addMethod(TransferMethods.offer(), ServerCalls.asyncUnaryCall(this::offer))
-                .build();
+                .addMethod(TransferMethods.offer(), ServerCalls.asyncUnaryCall(this::offer));
+        near.addTo(service);
+        return service.build();
     }
 
-    private interface Work {
+    interface Work {
         void run() throws InterruptedException;
     }
 
-    private void onOwnThread(StreamObserver<?> observer, Work work) {
+    void onOwnThread(StreamObserver<?> observer, Work work) {
         if (!permits.tryAcquire()) {
             observer.onError(Status.RESOURCE_EXHAUSTED
                     .withDescription("too many transfers are under way")
@@ -96,12 +99,7 @@ public final class TransferService {
             throws InterruptedException {
         var format = TransferMethods.read(request.getFormat());
         var hashes = TransferMethods.hashes(request.getHashesList());
-        if (request.getIncarnation() != host.incarnation()) {
-            throw Status.FAILED_PRECONDITION
-                    .withDescription(
-                            "life %x is asked, this is %x".formatted(request.getIncarnation(), host.incarnation()))
-                    .asRuntimeException();
-        }
+        requireLife(request.getIncarnation());
         var tier = host.tier(format);
         boolean more = tier != null;
         int size = Math.clamp(WINDOW_BYTES / format.blockBytes(), 1, WINDOW_BLOCKS_MAX);
@@ -111,6 +109,15 @@ public final class TransferService {
             more = send(window, format, tier, request.getSparse(), observer, readiness);
         }
         observer.onCompleted();
+    }
+
+    /** Only the life of the member that was meant answers. */
+    void requireLife(long incarnation) {
+        if (incarnation != host.incarnation()) {
+            throw Status.FAILED_PRECONDITION
+                    .withDescription("life %x is asked, this is %x".formatted(incarnation, host.incarnation()))
+                    .asRuntimeException();
+        }
     }
 
     private boolean send(

@@ -11,6 +11,10 @@ public final class Event implements AutoCloseable {
         Cuda.check(JCudaDriver.cuEventCreate(handle, 0), "cuEventCreate");
     }
 
+    CUevent handle() {
+        return handle;
+    }
+
     public void record(Stream stream) {
         Cuda.check(JCudaDriver.cuEventRecord(handle, stream.handle()), "cuEventRecord");
     }

@@ -51,6 +51,11 @@ public final class Gpu implements AutoCloseable {
         return beside;
     }
 
+    /** For a second thread, with one more stream. */
+    public SideUse sideUse() {
+        return new SideUse(context, besideStream());
+    }
+
     /** Makes the context the calling thread's, where it is not yet. */
     public void enter() {
         var thread = Thread.currentThread();

@@ -28,6 +28,11 @@ public final class Stream {
         Cuda.check(JCudaDriver.cuStreamSynchronize(handle), "cuStreamSynchronize");
     }
 
+    /** What is issued from now on begins when what an event was last recorded after is done. */
+    public void waitFor(Event event) {
+        Cuda.check(JCudaDriver.cuStreamWaitEvent(handle, event.handle(), 0), "cuStreamWaitEvent");
+    }
+
     public void copyToDevice(long device, long host, long bytes) {
         Cuda.check(
                 JCudaDriver.cuMemcpyHtoDAsync(Handles.device(device), new Handles.Host(host), bytes, handle),

@@ -1,5 +1,6 @@
 package dev.kvasir.worker.engine;
 
+import dev.kvasir.kvstore.block.BlockLoans;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.worker.runner.ModelRunner;
@@ -96,6 +97,13 @@ public final class Engine {
         }
         LockSupport.unpark(thread);
         return true;
+    }
+
+    /** Gives a loan or reservation of blocks back; in any case, and soon. */
+    public void giveBack(BlockLoans.Loan loan) {
+        core.giveBack(loan);
+        // Where there is no room for a task, the thread is busy and comes to it by itself.
+        var _ = execute(_ -> {});
     }
 
     /** As of the last step. */

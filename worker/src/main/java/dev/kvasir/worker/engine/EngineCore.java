@@ -1,7 +1,9 @@
 package dev.kvasir.worker.engine;
 
+import dev.kvasir.kvstore.block.BlockLoans;
 import dev.kvasir.kvstore.block.BlockPool;
 import dev.kvasir.kvstore.block.PrefixCache;
+import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.protocol.BadRequestException;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
@@ -17,6 +19,8 @@ import dev.kvasir.worker.schedule.Sequence;
 import dev.kvasir.worker.schedule.StepPlan;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,6 +43,8 @@ public final class EngineCore {
     private final Lookahead lookahead;
     private final Output[] choosing = new Output[SamplingParameters.N_MAX];
 
+    private final BlockLoans loans;
+    private final Queue<BlockLoans.Loan> givenBack = new ConcurrentLinkedQueue<>();
     private final LiveRequests live;
     private final Throughput throughput = new Throughput();
     private final Forecast forecast = new Forecast();
@@ -67,6 +73,11 @@ public final class EngineCore {
         int blockSize = settings.limits().blockSize();
         cache = new PrefixCache(new BlockPool(runner.blockCount()));
         shared.join(cache, runner);
+        // Beside the longest sequence: its copy of a shared block, and what is promised to those that start with it.
+        int longest = settings.limits().blocks(settings.maxModelLength())
+                + settings.limits().sequencesMax()
+                + 1;
+        loans = new BlockLoans(cache, BlockLoans.limit(runner.blockCount(), longest));
         fetching = new Fetching(shared, puller, queues, cache, settings.limits());
         live = new LiveRequests(queues, cache, fetching, observer);
         intake = new Intake(settings, runner, deadlines);
@@ -153,6 +164,7 @@ public final class EngineCore {
      */
     public void step(long nowNanos) {
         stepNanos = nowNanos;
+        loans.expire(nowNanos);
         dropUnwanted(nowNanos);
         fetching.arrange();
         var now = ahead == null ? begin(nowNanos) : ahead;
@@ -213,8 +225,12 @@ public final class EngineCore {
         observer.stepped(flight.tokenCount(), generated, flight.preemptions());
     }
 
-    /** Hands news of blocks over. */
+    /** Takes back what was lent, and hands news of blocks over. */
     public void flushShared() {
+        BlockLoans.Loan loan;
+        while ((loan = givenBack.poll()) != null) {
+            loans.end(loan);
+        }
         shared.flush();
     }
 
@@ -379,6 +395,38 @@ public final class EngineCore {
     /** What others hear and have of the blocks; of the engine's thread. */
     public SharedBlocks shared() {
         return shared;
+    }
+
+    /** Lends blocks to a neighbour until a time on the clock of steps; null where none can be lent. Of the engine's thread. */
+    public BlockLoans.@Nullable Loan lend(List<BlockHash> hashes, long untilNanos) {
+        return loans.lend(hashes, untilNanos);
+    }
+
+    /**
+     * Takes blocks for a neighbour's bytes, for those of a chain that are not known; null where that is not possible. From then
+     * on they may be written to, after steps begun before. Of the engine's thread.
+     */
+    public BlockLoans.@Nullable Loan reserve(List<BlockHash> hashes, int countMax) {
+        var loan = loans.reserve(hashes, countMax);
+        if (loan != null) {
+            runner.fence();
+        }
+        return loan;
+    }
+
+    /** The first blocks of a reservation have come and were verified: they are found from now on. Of the engine's thread. */
+    public void commit(BlockLoans.Loan loan, int verified) {
+        loans.commit(loan, verified);
+    }
+
+    /** Gives a loan or reservation back, with the next step or task; any thread, and after any other end of it. */
+    public void giveBack(BlockLoans.Loan loan) {
+        givenBack.add(loan);
+    }
+
+    /** Loans and reservations, for metrics and tests; of the engine's thread. */
+    public BlockLoans loans() {
+        return loans;
     }
 
     /** For metrics and tests; of the engine's thread. */

@@ -7,6 +7,7 @@ import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.KvStorage;
 import dev.kvasir.worker.kernel.Matrix;
+import dev.kvasir.worker.kernel.NearKv;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.RankTask;
 import dev.kvasir.worker.kernel.Ranks;
@@ -33,6 +34,7 @@ public final class DecoderRunner implements ModelRunner {
     private final Matrix logitRows;
     private final DrawList drawList = new DrawList();
     private final Reading[] readings = new Reading[2];
+    private @Nullable NearKv near;
     private int begun;
     private int finished;
     private Step step;
@@ -103,6 +105,25 @@ public final class DecoderRunner implements ModelRunner {
     @Override
     public void writeBlock(int block, MemorySegment from) {
         blocks.write(block, from);
+    }
+
+    /** Blocks of several ranks are whole only outside of them. */
+    @Override
+    public @Nullable NearKv near() {
+        if (all.size() > 1) {
+            throw new IllegalStateException("blocks of several GPUs are whole only outside of them");
+        }
+        if (near == null) {
+            near = first.kv().near();
+        }
+        return near;
+    }
+
+    @Override
+    public void fence() {
+        if (near != null) {
+            near.fence();
+        }
     }
 
     @Override

@@ -1,6 +1,8 @@
 package dev.kvasir.worker.runner;
 
+import dev.kvasir.worker.kernel.NearKv;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Computes steps of a model: all that touches weights and KV content. Called by the engine's thread alone. An exception of
@@ -24,6 +26,17 @@ public interface ModelRunner extends AutoCloseable {
 
     /** Copies a block's content in, before the next {@link #run}. */
     void writeBlock(int block, MemorySegment from);
+
+    /**
+     * Makes blocks readable for workers of the same host, and theirs for this one; null where there is no way. To be called
+     * once, before the engine's thread begins. An exception says why a device cannot, and breaks nothing.
+     */
+    default @Nullable NearKv near() {
+        return null;
+    }
+
+    /** What others' blocks are copied to from now on was taken from its owners before: steps begun so far are waited for. */
+    default void fence() {}
 
     /** Computes keys and values of all the step's tokens, scores prompt tokens and chooses new ones as asked. */
     void run(Step step);

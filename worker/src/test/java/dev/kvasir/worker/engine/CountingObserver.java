@@ -4,7 +4,7 @@ import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
 
 /** Counts. */
-final class CountingObserver implements EngineObserver {
+public final class CountingObserver implements EngineObserver {
     int started;
     int resumedTokens;
     int recomputedTokens;

@@ -227,7 +227,7 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public KvStorage allocateKv(KvLayout layout, int blockCount) {
-        var storage = memory.kv(layout, blockCount);
+        var storage = memory.kv(layout, blockCount, library);
         steps.use(storage);
         return storage;
     }

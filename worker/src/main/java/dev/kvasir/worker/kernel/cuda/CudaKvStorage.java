@@ -3,13 +3,21 @@ package dev.kvasir.worker.kernel.cuda;
 import dev.kvasir.worker.device.Gpu;
 import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.KvStorage;
+import dev.kvasir.worker.kernel.NearKv;
 import java.lang.foreign.MemorySegment;
 
 /** KV blocks in device memory; one more than there are, which rows that stand for nothing write to. */
-record CudaKvStorage(KvLayout layout, int blockCount, long address, Gpu gpu, BlockStaging staging)
+record CudaKvStorage(
+        KvLayout layout, int blockCount, long address, Gpu gpu, BlockStaging staging, KernelLibrary library)
         implements KvStorage {
     static long byteSize(KvLayout layout, int blockCount) {
         return layout.bytesPerBlock() * (blockCount + 1);
+    }
+
+    /** Makes it; to be called once. */
+    @Override
+    public NearKv near() {
+        return new CudaNear(gpu, library, this);
     }
 
     @Override

@@ -141,11 +141,11 @@ final class CudaMemory {
         return new CudaWeight(1, columns, address, floats);
     }
 
-    CudaKvStorage kv(KvLayout layout, int blockCount) {
+    CudaKvStorage kv(KvLayout layout, int blockCount, KernelLibrary library) {
         gpu.enter();
         long bytes = CudaKvStorage.byteSize(layout, blockCount);
         var staging = new BlockStaging(gpu, layout.bytesPerBlock());
-        var storage = new CudaKvStorage(layout, blockCount, arena.allocate(bytes), gpu, staging);
+        var storage = new CudaKvStorage(layout, blockCount, arena.allocate(bytes), gpu, staging, library);
         gpu.stream().clear(storage.address(), bytes);
         return storage;
     }

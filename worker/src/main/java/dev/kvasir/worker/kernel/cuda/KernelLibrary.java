@@ -50,7 +50,8 @@ final class KernelLibrary {
             "Draw",
             "Score",
             "Fill",
-            "PeerSum");
+            "PeerSum",
+            "KvExchange");
 
     static final List<String> HEADERS = List.of(
             "Activation.cuh",

@@ -1,0 +1,177 @@
+package dev.kvasir.worker;
+
+import dev.kvasir.kvstore.transfer.NearCalls;
+import dev.kvasir.protocol.KvSource;
+import dev.kvasir.worker.kernel.NearKv;
+import io.grpc.StatusRuntimeException;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Workers whose device memory is open here: asked for once in the life of a worker, closed when its call ends, since memory of a
+ * process that is gone stays taken until all who opened it close it. Who cannot be a neighbour is remembered, and asked
+ * again after a while. Thread-safe; bounded.
+ */
+final class Neighbours implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Neighbours.class);
+    private static final int KNOWN_MAX = 256;
+    private static final long ASK_AGAIN_NANOS = Duration.ofMinutes(1).toNanos();
+
+    private final NearCalls calls;
+    private final NearKv kv;
+    private final NearThread thread;
+    private final LongSupplier clock;
+    private final Map<Who, Standing> known = new LinkedHashMap<>(16, 0.75f, true);
+
+    private record Who(String address, long incarnation) {}
+
+    private sealed interface Standing {}
+
+    /** @param window into its pool; used by the thread for neighbours alone */
+    private record Near(NearCalls.Attachment attachment, NearKv.Window window) implements Standing {}
+
+    private record Far(long sinceNanos, String reason) implements Standing {}
+
+    /** @param clock nanoseconds, monotonic */
+    Neighbours(NearCalls calls, NearKv kv, NearThread thread, LongSupplier clock) {
+        this.calls = calls;
+        this.kv = kv;
+        this.thread = thread;
+        this.clock = clock;
+    }
+
+    private static Who who(KvSource source) {
+        return new Who(source.transferAddress(), source.incarnation());
+    }
+
+    /** Whether blocks of a worker can be read from here, as far as that is known. */
+    boolean isNear(KvSource source) {
+        synchronized (known) {
+            return known.get(who(source)) instanceof Near;
+        }
+    }
+
+    /** Whether nothing is known of a worker, or nothing new. */
+    boolean isUnknown(KvSource source) {
+        synchronized (known) {
+            var standing = known.get(who(source));
+            return standing == null
+                    || (standing instanceof Far far && clock.getAsLong() - far.sinceNanos() >= ASK_AGAIN_NANOS);
+        }
+    }
+
+    /** The pool of a worker, which may be asked for it; null where it cannot be read from here. Blocks. */
+    NearKv.@Nullable Window window(KvSource source, Duration timeout) throws InterruptedException {
+        if (isUnknown(source)) {
+            ask(who(source), timeout);
+        }
+        synchronized (known) {
+            return known.get(who(source)) instanceof Near near ? near.window() : null;
+        }
+    }
+
+    private void ask(Who who, Duration timeout) throws InterruptedException {
+        note(who, new Far(clock.getAsLong(), "it is being asked"));
+        NearCalls.Attachment attachment = null;
+        try {
+            attachment = calls.attach(who.address(), who.incarnation(), timeout);
+            var memory = attachment.memory();
+            var opening = thread.call(() -> kv.open(memory));
+            var near = new Near(attachment, opened(opening, timeout));
+            note(who, near);
+            attachment.whenEnded(() -> gone(who, near));
+            LOG.info("KV blocks of {} are read from its device's memory", who.address());
+        } catch (InterruptedException e) {
+            if (attachment != null) {
+                attachment.close();
+            }
+            throw e;
+        } catch (ExecutionException | TimeoutException | RuntimeException e) {
+            if (attachment != null) {
+                attachment.close();
+            }
+            var reason = reason(e);
+            note(who, new Far(clock.getAsLong(), reason));
+            LOG.info("KV blocks of {} come through host memory: {}", who.address(), reason);
+        }
+    }
+
+    /** What is opened too late is closed. */
+    private NearKv.Window opened(CompletableFuture<NearKv.Window> opening, Duration timeout)
+            throws InterruptedException, ExecutionException, TimeoutException {
+        try {
+            return opening.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException | TimeoutException e) {
+            var _ = opening.thenAccept(this::closeSoon);
+            throw e;
+        }
+    }
+
+    private static String reason(Exception e) {
+        var cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
+        return cause instanceof StatusRuntimeException refusal
+                        && refusal.getStatus().getDescription() != null
+                ? refusal.getStatus().getDescription()
+                : String.valueOf(cause.getMessage());
+    }
+
+    private void note(Who who, Standing standing) {
+        synchronized (known) {
+            known.put(who, standing);
+            if (known.size() > KNOWN_MAX) {
+                var oldest = known.entrySet().iterator();
+                if (oldest.next().getValue() instanceof Near(var attachment, var _)) {
+                    attachment.close(); // Its end closes the window.
+                }
+                oldest.remove();
+            }
+        }
+    }
+
+    private void gone(Who who, Near near) {
+        synchronized (known) {
+            known.remove(who, near);
+        }
+        LOG.info("the device memory of {} is closed", who.address());
+        closeSoon(near.window());
+    }
+
+    /** After the copies that were asked for before. */
+    private void closeSoon(NearKv.Window window) {
+        var _ = thread.call(() -> {
+            window.close();
+            return true;
+        });
+    }
+
+    /** A copy from there has failed: its pool is read no more. */
+    void failed(KvSource source, Throwable why) {
+        LOG.warn("KV blocks of {} cannot be read from its device's memory any more", source.transferAddress(), why);
+        synchronized (known) {
+            if (known.put(who(source), new Far(clock.getAsLong(), "copies failed"))
+                    instanceof Near(var attachment, var _)) {
+                attachment.close();
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        synchronized (known) {
+            known.values().forEach(standing -> {
+                if (standing instanceof Near(var attachment, var _)) {
+                    attachment.close();
+                }
+            });
+        }
+    }
+}
