@@ -34,7 +34,7 @@ final class EngineBlocks {
         return ask(core -> core.lend(hashes, until), STEP_MILLIS_MAX);
     }
 
-    /** Null where no block of them is lacking, or there is no room. */
+    /** Null where there is no room; of no block where none is lacking. */
     @Nullable
     Loan reserve(List<BlockHash> hashes, int countMax, long millisMax) throws InterruptedException {
         return ask(core -> core.reserve(hashes, countMax), Math.min(millisMax, STEP_MILLIS_MAX));

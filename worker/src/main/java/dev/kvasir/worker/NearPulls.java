@@ -47,7 +47,8 @@ final class NearPulls {
     /**
      * What a pull came to.
      *
-     * @param state DONE where all that the other has on its device has come, and others may be asked for the rest
+     * @param state DONE where all that the other has on its device has come, and others may be asked for the rest; ABORTED
+     *     where nobody wants it any more, or its memory is being opened still
      * @param reached blocks of the chain that the device has now, or had before
      * @param blocks that came, verified
      * @param setupNanos until the first copy was begun
@@ -73,9 +74,12 @@ final class NearPulls {
     @Nullable
     Brought bring(KvSource source, List<BlockHash> chain, Duration timeout, BooleanSupplier unwanted)
             throws InterruptedException {
-        long began = clock.getAsLong();
-        var window = neighbours.window(source, timeout);
-        return window == null ? null : new Bringing(source, chain, window, began, timeout, unwanted).run();
+        return switch (neighbours.standing(source, timeout)) {
+            case Neighbours.Near near ->
+                new Bringing(source, chain, near.window(), clock.getAsLong(), timeout, unwanted).run();
+            case Neighbours.Opening _ -> new Brought(TransferState.ABORTED, 0, 0, 0, 0);
+            case Neighbours.Far _ -> null;
+        };
     }
 
     private final class Bringing {
@@ -128,6 +132,9 @@ final class NearPulls {
                 return TransferState.RUNNING.ended(millis > 0);
             }
             reached = loan.first();
+            if (reached == chain.size()) {
+                return TransferState.DONE; // Somebody else has brought it.
+            }
             boolean copying = false;
             try (var borrowed = calls.borrow(
                     source.transferAddress(),

@@ -7,12 +7,7 @@ import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,12 +29,21 @@ final class Neighbours implements AutoCloseable {
 
     private record Who(String address, long incarnation) {}
 
-    private sealed interface Standing {}
+    /** What a worker is to this one. */
+    sealed interface Standing {}
 
-    /** @param window into its pool; used by the thread for neighbours alone */
-    private record Near(NearCalls.Attachment attachment, NearKv.Window window) implements Standing {}
+    /**
+     * Its memory is open.
+     *
+     * @param window into its pool; used by the thread for neighbours alone
+     */
+    record Near(NearCalls.Attachment attachment, NearKv.Window window) implements Standing {}
 
-    private record Far(long sinceNanos, String reason) implements Standing {}
+    /** Its memory is being opened, which takes longer than computing a prompt. */
+    record Opening() implements Standing {}
+
+    /** Its memory cannot be read from here. */
+    record Far(long sinceNanos, String reason) implements Standing {}
 
     /** @param clock nanoseconds, monotonic */
     Neighbours(NearCalls calls, NearKv kv, NearThread thread, LongSupplier clock) {
@@ -69,59 +73,54 @@ final class Neighbours implements AutoCloseable {
         }
     }
 
-    /** The pool of a worker, which may be asked for it; null where it cannot be read from here. Blocks. */
-    NearKv.@Nullable Window window(KvSource source, Duration timeout) throws InterruptedException {
+    /** What a worker is, which may be asked for its memory first; waits for its answer, but not until the memory is open. */
+    Standing standing(KvSource source, Duration timeout) throws InterruptedException {
+        var who = who(source);
         if (isUnknown(source)) {
-            ask(who(source), timeout);
+            ask(who, timeout);
         }
         synchronized (known) {
-            return known.get(who(source)) instanceof Near near ? near.window() : null;
+            var standing = known.get(who);
+            return standing == null ? new Far(clock.getAsLong(), "it has gone") : standing;
         }
     }
 
     private void ask(Who who, Duration timeout) throws InterruptedException {
         note(who, new Far(clock.getAsLong(), "it is being asked"));
-        NearCalls.Attachment attachment = null;
         try {
-            attachment = calls.attach(who.address(), who.incarnation(), timeout);
+            var attachment = calls.attach(who.address(), who.incarnation(), timeout);
+            note(who, new Opening());
             var memory = attachment.memory();
-            var opening = thread.call(() -> kv.open(memory));
-            var near = new Near(attachment, opened(opening, timeout));
-            note(who, near);
-            attachment.whenEnded(() -> gone(who, near));
-            LOG.info("KV blocks of {} are read from its device's memory", who.address());
-        } catch (InterruptedException e) {
-            if (attachment != null) {
-                attachment.close();
-            }
-            throw e;
-        } catch (ExecutionException | TimeoutException | RuntimeException e) {
-            if (attachment != null) {
-                attachment.close();
-            }
-            var reason = reason(e);
-            note(who, new Far(clock.getAsLong(), reason));
-            LOG.info("KV blocks of {} come through host memory: {}", who.address(), reason);
+            var _ = thread.call(() -> kv.open(memory)).whenComplete((window, failure) -> {
+                if (window == null) {
+                    attachment.close();
+                    far(who, failure);
+                } else {
+                    opened(who, new Near(attachment, window));
+                }
+            });
+        } catch (RuntimeException e) {
+            far(who, e);
         }
     }
 
-    /** What is opened too late is closed. */
-    private NearKv.Window opened(CompletableFuture<NearKv.Window> opening, Duration timeout)
-            throws InterruptedException, ExecutionException, TimeoutException {
-        try {
-            return opening.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (InterruptedException | TimeoutException e) {
-            var _ = opening.thenAccept(this::closeSoon);
-            throw e;
-        }
+    private void opened(Who who, Near near) {
+        note(who, near);
+        LOG.info("KV blocks of {} are read from its device's memory", who.address());
+        near.attachment().whenEnded(() -> gone(who, near));
     }
 
-    private static String reason(Exception e) {
-        var cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
-        return cause instanceof StatusRuntimeException refusal
+    private void far(Who who, Throwable why) {
+        var reason = reason(why);
+        note(who, new Far(clock.getAsLong(), reason));
+        LOG.info("KV blocks of {} come through host memory: {}", who.address(), reason);
+    }
+
+    private static String reason(Throwable why) {
+        return why instanceof StatusRuntimeException refusal
                         && refusal.getStatus().getDescription() != null
                 ? refusal.getStatus().getDescription()
-                : String.valueOf(cause.getMessage());
+                : String.valueOf(why.getMessage());
     }
 
     private void note(Who who, Standing standing) {

@@ -133,7 +133,7 @@ public final class Pulls implements Puller {
         if (with != null && with.neighbours().isUnknown(source)) {
             starting.execute(() -> {
                 try {
-                    var _ = with.neighbours().window(source, config.pullTimeout());
+                    var _ = with.neighbours().standing(source, config.pullTimeout());
                 } catch (InterruptedException _) {
                     Thread.currentThread().interrupt();
                 }
@@ -186,7 +186,9 @@ public final class Pulls implements Puller {
                 if (state == null || (state == TransferState.DONE && !lacking().isEmpty())) {
                     beginFar(state == null ? hashes : lacking());
                 } else {
-                    (state == TransferState.DONE ? done : failed).incrementAndGet();
+                    if (state != TransferState.ABORTED) {
+                        (state == TransferState.DONE ? done : failed).incrementAndGet();
+                    }
                     end();
                 }
             } catch (InterruptedException | RuntimeException e) {
@@ -203,7 +205,7 @@ public final class Pulls implements Puller {
             }
             reached = brought.reached();
             blocks.addAndGet(brought.blocks());
-            if (brought.blocks() > 0 || brought.state() != TransferState.DONE) {
+            if (brought.blocks() > 0 || brought.state() == TransferState.FAILED) {
                 cameNear = true;
                 synchronized (estimate) {
                     nearEstimate.observe(

@@ -78,7 +78,8 @@ class NearPullsTest {
         final StandInRunner runner;
         volatile boolean damages;
         volatile boolean fails;
-        volatile boolean closed;
+        volatile boolean refuses;
+        volatile @Nullable CountDownLatch opens;
         volatile @Nullable CountDownLatch held;
         final AtomicInteger copies = new AtomicInteger();
         final AtomicInteger windows = new AtomicInteger();
@@ -106,6 +107,13 @@ class NearPullsTest {
 
         @Override
         public Window open(NearMemory memory) {
+            var opening = opens;
+            if (opening != null) {
+                await(opening);
+            }
+            if (refuses) {
+                throw new IllegalStateException("the driver keeps them apart");
+            }
             var other = Objects.requireNonNull(devices.get(memory.handle()[0]));
             windows.incrementAndGet();
             return new Window() {
@@ -181,7 +189,8 @@ class NearPullsTest {
                     () -> {},
                     tier,
                     new Keeping(Integer.MAX_VALUE),
-                    new CopyShare(System::nanoTime),
+                    CopyShare.ofUnproven(System::nanoTime),
+                    CopyShare.ofReused(System::nanoTime),
                     Long.MAX_VALUE,
                     SharedBlocks.Offering.NONE);
             var limits = new SchedulerLimits(64, 4, 64, BLOCK_SIZE);
@@ -211,6 +220,18 @@ class NearPullsTest {
             assertThat(sink.ended.orTimeout(20, TimeUnit.SECONDS).join()).isTrue();
             assertThat(sink.tokens).isEqualTo(StandInModel.output(prompt, SamplingParameters.greedy(3), 0, 200));
             return sink.cached;
+        }
+
+        /** Until the memory of another is open here. */
+        void meet(Member other) {
+            var neighbours = Objects.requireNonNull(near).pulls().neighbours();
+            try {
+                while (!(neighbours.standing(other.source(), Duration.ofSeconds(20)) instanceof Neighbours.Near)) {
+                    Thread.onSpinWait();
+                }
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
         }
 
         <T> T ask(Function<EngineCore, T> question) {
@@ -286,6 +307,7 @@ class NearPullsTest {
         var first = new Member(1, "host", "20 s");
         var second = new Member(2, "host", "20 s");
         assertThat(first.cachedTokens(1)).isZero();
+        second.meet(first);
         assertThat(second.cachedTokens(1, first.source())).isEqualTo(PROMPT - BLOCK_SIZE);
         assertThat(second.pulls.nearBlocks()).isEqualTo(PROMPT_BLOCKS - 1);
         assertThat(second.pulls.blocks()).isEqualTo(PROMPT_BLOCKS - 1);
@@ -303,12 +325,50 @@ class NearPullsTest {
     }
 
     @Test
+    void nobodyWaitsForMemoryThatIsBeingOpened() {
+        var first = new Member(1, "host", "20 s");
+        var second = new Member(2, "host", "20 s");
+        first.cachedTokens(1);
+        var gate = new CountDownLatch(1);
+        second.memory.opens = gate;
+        assertThat(second.cachedTokens(1, first.source())).isZero();
+        assertThat(second.pulls.failed()).isZero();
+        gate.countDown();
+        second.meet(first);
+        first.cachedTokens(2);
+        assertThat(second.cachedTokens(2, first.source())).isEqualTo(PROMPT - BLOCK_SIZE);
+        assertThat(second.pulls.nearBlocks()).isEqualTo(PROMPT_BLOCKS - 1);
+    }
+
+    @Test
+    void aWorkerWhoseMemoryCannotBeOpenedServesFromHostMemory() {
+        var first = new Member(1, "host", "20 s");
+        var second = new Member(2, "host", "20 s");
+        first.cachedTokens(1);
+        second.memory.refuses = true;
+        second.cachedTokens(1, first.source());
+        first.cachedTokens(2);
+        while (second.near != null && second.near.pulls().neighbours().isUnknown(first.source())) {
+            Thread.onSpinWait();
+        }
+        var third = second.cachedTokens(2, first.source());
+        assertThat(third).isIn(0, PROMPT - BLOCK_SIZE);
+        first.cachedTokens(3);
+        assertThat(second.cachedTokens(3, first.source())).isEqualTo(PROMPT - BLOCK_SIZE);
+        assertThat(second.pulls.nearBlocks()).isZero();
+        assertThat(second.memory.windows).hasValue(0);
+    }
+
+    @Test
     void pulledBlocksAreServedOnAndByBothAtOnce() {
         var first = new Member(1, "host", "20 s");
         var second = new Member(2, "host", "20 s");
         var third = new Member(3, "host", "20 s");
         first.cachedTokens(1);
         second.cachedTokens(2);
+        second.meet(first);
+        first.meet(second);
+        third.meet(second);
         assertThat(second.cachedTokens(1, first.source())).isEqualTo(PROMPT - BLOCK_SIZE);
         assertThat(first.cachedTokens(2, second.source())).isEqualTo(PROMPT - BLOCK_SIZE);
         first.stop();
@@ -338,6 +398,7 @@ class NearPullsTest {
         var first = new Member(1, "host", "20 s");
         var second = new Member(2, "host", "20 s");
         first.cachedTokens(1);
+        second.meet(first);
         var names = chain(1);
         var some = new ArrayList<BlockHash>();
         for (int i = 0; i < LENT_MAX - 10; i++) {
@@ -357,6 +418,7 @@ class NearPullsTest {
         var first = new Member(1, "host", "20 s");
         var second = new Member(2, "host", "20 s");
         first.cachedTokens(1);
+        second.meet(first);
         second.memory.damages = true;
         assertThat(second.cachedTokens(1, first.source())).isBetween(BLOCK_SIZE, PROMPT / 2);
         assertThat(second.pulls.refused()).isEqualTo(1);
@@ -370,6 +432,7 @@ class NearPullsTest {
         var first = new Member(1, "host", "20 s");
         var second = new Member(2, "host", "20 s");
         first.cachedTokens(1);
+        second.meet(first);
         second.memory.fails = true;
         assertThat(second.cachedTokens(1, first.source())).isZero();
         assertThat(second.pulls.failed()).isEqualTo(1);
@@ -388,6 +451,7 @@ class NearPullsTest {
         var first = new Member(1, "host", "20 s");
         var second = new Member(2, "host", "100 ms");
         first.cachedTokens(1);
+        second.meet(first);
         var gate = new CountDownLatch(1);
         second.memory.held = gate;
         assertThat(second.cachedTokens(1, first.source())).isZero();
@@ -405,6 +469,7 @@ class NearPullsTest {
         var first = new Member(1, "host", "20 s");
         var second = new Member(2, "host", "20 s");
         first.cachedTokens(1);
+        second.meet(first);
         assertThat(second.cachedTokens(1, first.source())).isEqualTo(PROMPT - BLOCK_SIZE);
         assertThat(second.memory.windows).hasValue(1);
         var source = first.source();

@@ -115,14 +115,19 @@ public final class BlockLoans {
 
     /**
      * Takes blocks for those of a chain that are not known, and holds those before them, as far as there is room; null where
-     * that is none.
+     * that is none. Where nothing is lacking it is none of any block, and has ended.
      *
      * @param countMax most blocks to take
      */
     public @Nullable Loan reserve(List<BlockHash> hashes, int countMax) {
         var chain = HashChain.of(hashes);
         int known = cache.match(chain, chain.size());
-        if (known == chain.size() || held + known >= blocksMax) {
+        if (known == chain.size()) {
+            var nothing = new Loan(chain, State.ENDED, 0);
+            nothing.first = known;
+            return nothing;
+        }
+        if (held + known >= blocksMax) {
             return null;
         }
         var loan = new Loan(chain, State.RESERVED, 0);

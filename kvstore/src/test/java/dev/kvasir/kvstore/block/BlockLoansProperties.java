@@ -98,7 +98,7 @@ class BlockLoansProperties {
         void reserve() {
             var hashes = chain(random.nextInt(6), random.nextInt(1, 9));
             var loan = loans.reserve(hashes, random.nextInt(1, 6));
-            if (loan != null) {
+            if (loan != null && loan.state() == BlockLoans.State.RESERVED) {
                 reserved.add(loan);
             }
         }
@@ -185,7 +185,12 @@ class BlockLoansProperties {
         loans.commit(loan, 2);
         assertThat(cache.size()).isEqualTo(2);
         assertThatThrownBy(() -> loans.commit(loan, 1)).isInstanceOf(IllegalStateException.class);
-        assertThat(loans.reserve(chain(0, 2), 8)).isNull();
+        var nothing = loans.reserve(chain(0, 2), 8);
+        assertThat(nothing).isNotNull();
+        assertThat(nothing.first()).isEqualTo(2);
+        assertThat(nothing.blocks()).isEmpty();
+        loans.end(nothing);
+        assertThat(loans.held()).isZero();
         var rest = loans.reserve(chain(0, 4), 8);
         assertThat(rest).isNotNull();
         assertThat(rest.first()).isEqualTo(2);
