@@ -191,7 +191,9 @@ public final class BlockLoans {
 
     /** Tables that hold them. */
     List<BlockTable> tables() {
-        return loans.stream().map(loan -> loan.table).toList();
+        var tables = new ArrayList<BlockTable>();
+        loans.forEach(loan -> tables.add(loan.table));
+        return tables;
     }
 
     public int size() {
