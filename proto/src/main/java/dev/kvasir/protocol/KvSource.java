@@ -5,14 +5,20 @@ package dev.kvasir.protocol;
  *
  * @param transferAddress host:port of its KV transfer service
  * @param incarnation the life of the member that has the blocks
- * @param blocks leading blocks of the prompt that it is believed to have
+ * @param from first block of the prompt that it is believed to have
+ * @param blocks one past the last of them
  */
-public record KvSource(String transferAddress, long incarnation, int blocks) {
-    /** Most sources of a request. */
-    public static final int SOURCES_MAX = 8;
+public record KvSource(String transferAddress, long incarnation, int from, int blocks) {
+    /** Most sources of a request; a member may be named for several stretches of its prompt. */
+    public static final int SOURCES_MAX = 64;
 
     /** Longest address, in characters. */
     public static final int ADDRESS_MAX = 512;
+
+    /** One that has the prompt's beginning. */
+    public KvSource(String transferAddress, long incarnation, int blocks) {
+        this(transferAddress, incarnation, 0, blocks);
+    }
 
     public KvSource {
         Limits.require(
@@ -20,6 +26,7 @@ public record KvSource(String transferAddress, long incarnation, int blocks) {
                 "transfer_address",
                 transferAddress,
                 "host:port of at most " + ADDRESS_MAX + " characters");
-        Limits.require(blocks >= 0, "blocks", blocks, "at least 0");
+        Limits.require(from >= 0, "from", from, "at least 0");
+        Limits.require(blocks >= from, "blocks", blocks, "at least %d, where it begins".formatted(from));
     }
 }

@@ -39,6 +39,7 @@ final class RequestWire {
         return dev.kvasir.v1.cluster.KvSource.newBuilder()
                 .setTransferAddress(source.transferAddress())
                 .setIncarnation(source.incarnation())
+                .setFrom(source.from())
                 .setBlocks(source.blocks())
                 .build();
     }
@@ -51,6 +52,7 @@ final class RequestWire {
                 source -> new KvSource(
                         source.getTransferAddress(),
                         source.getIncarnation(),
+                        WireCheck.count("from", source.getFrom()),
                         WireCheck.count("blocks", source.getBlocks())));
     }
 

@@ -375,7 +375,10 @@ class WireSerializerProperties {
     }
 
     private static List<KvSource> sources(RandomGenerator random) {
-        return Stream.generate(() -> new KvSource(text(random, 40), random.nextLong(), count(random)))
+        return Stream.generate(() -> {
+                    int from = random.nextInt(1000);
+                    return new KvSource(text(random, 40), random.nextLong(), from, from + random.nextInt(1000));
+                })
                 .limit(random.nextInt(4))
                 .toList();
     }

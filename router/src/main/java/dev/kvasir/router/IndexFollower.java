@@ -1,6 +1,7 @@
 package dev.kvasir.router;
 
 import dev.kvasir.kvstore.hash.HashChain;
+import dev.kvasir.kvstore.hash.Segments;
 import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.Match;
 import dev.kvasir.kvstore.shard.PoolReplica;
@@ -9,14 +10,11 @@ import dev.kvasir.kvstore.shard.ShardReplica;
 import dev.kvasir.kvstore.shard.ShardRoute;
 import dev.kvasir.protocol.KvSource;
 import dev.kvasir.protocol.PrefixCacheProtocol.Follow;
-import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.protocol.PrefixCacheProtocol.Update;
 import dev.kvasir.protocol.WorkerProtocol.Description;
 import dev.kvasir.router.placement.PrefixSource.Prefixes;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -30,9 +28,6 @@ import org.jspecify.annotations.Nullable;
  * prompt's blocks, and which of them a worker could pull from. Belongs to the router actor; time comes from outside.
  */
 public final class IndexFollower {
-    /** Most members that a worker is told of. */
-    private static final int SOURCES_MAX = 3;
-
     /** Pools of a model that are followed: workers that are refused have others, and those before an upgrade. */
     private static final int POOLS_MAX = 4;
 
@@ -119,6 +114,8 @@ public final class IndexFollower {
                 : new Prefixes(
                         shard.replica(),
                         shard.offering(),
+                        shard.stores(),
+                        Segments.BLOCKS,
                         worker -> isOf(poolByWorker.get(worker.holder()), shard, prompt));
     }
 
@@ -136,8 +133,8 @@ public final class IndexFollower {
     }
 
     private boolean knows(ShardReplica shard, HashChain prompt) {
-        shard.replica().index().match(prompt, 1, match);
-        return match.longest() > 0;
+        return shard.replica().index().isHeld(prompt.get(0))
+                || shard.stores().index().isHeld(prompt.get(0));
     }
 
     private boolean isOf(@Nullable String pool, ShardReplica shard, HashChain prompt) {
@@ -145,10 +142,7 @@ public final class IndexFollower {
         return replica != null && replica.of(prompt).filter(shard::equals).isPresent();
     }
 
-    /**
-     * Who has more of a prompt than the worker that is to compute it, and can be pulled from; most blocks first, and of those
-     * who have as many kvstores, which are not computing meanwhile.
-     */
+    /** Who has more of a prompt than the worker that is to compute it, and can be pulled from; in the order of the prompt. */
     public List<KvSource> sources(String model, HashChain prompt, String workerAddress, long workerIncarnation) {
         var worker = new dev.kvasir.kvstore.index.Holder(workerAddress, workerIncarnation);
         var shard = shard(model, prompt);
@@ -158,18 +152,6 @@ public final class IndexFollower {
         }
         var index = shard.replica().index();
         index.match(prompt, prompt.size(), match);
-        int own = match.blocks(index.slot(worker));
-        var sources = new ArrayList<KvSource>();
-        var holders = shard.holders().stream()
-                .sorted(Comparator.comparing(Holder::isStore).reversed())
-                .toList();
-        for (Holder holder : holders) {
-            int blocks = match.blocks(index.slot(ShardReplica.key(holder)));
-            if (blocks > own && !holder.transferAddress().isEmpty()) {
-                sources.add(new KvSource(holder.transferAddress(), holder.incarnation(), blocks));
-            }
-        }
-        sources.sort(Comparator.comparingInt(KvSource::blocks).reversed());
-        return List.copyOf(sources.subList(0, Math.min(sources.size(), SOURCES_MAX)));
+        return Sources.of(shard, prompt, match, match.blocks(index.slot(worker)), Segments.BLOCKS);
     }
 }

@@ -15,7 +15,7 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides which blocks a worker offers to which kvstore, and when: those of a chain to the same one, many with one call, one
+ * Decides which blocks a worker offers to which kvstore, and when: those of one place to the same one, many with one call, one
  * call at a time. Bounded: what cannot be offered in time is dropped, and counted. Time and kvstores come from outside.
  * Thread-safe.
  *
@@ -33,8 +33,8 @@ public final class OfferQueue {
     /** Calls that would have less time than this are not made. */
     private static final long USEFUL_NANOS = Duration.ofMillis(1).toNanos();
 
-    /** A block, and the first of its chain. */
-    public record Block(BlockHash first, BlockHash hash) {}
+    /** A block, and what decides where it goes. */
+    public record Block(BlockHash place, BlockHash hash) {}
 
     /** A call to be made; what became of it is to be told with {@link #ended} or {@link #failed}. */
     public record Call(Holder store, List<BlockHash> hashes, Duration timeout) {
@@ -86,7 +86,7 @@ public final class OfferQueue {
     /**
      * The next call to make; null where there is none just now, see {@link #waitNanos}.
      *
-     * @param storeOf the kvstore that a chain's blocks go to, by its first block
+     * @param storeOf the kvstore that blocks of a place go to
      */
     public synchronized @Nullable Call next(long nowNanos, Function<BlockHash, Optional<Holder>> storeOf) {
         while (!calling && mayCall(nowNanos)) {
@@ -120,7 +120,7 @@ public final class OfferQueue {
     private void plan(Function<BlockHash, Optional<Holder>> storeOf) {
         for (int i = 0; i < BATCH && !waiting.isEmpty(); i++) {
             var block = waiting.remove();
-            var store = storeOf.apply(block.first()).orElse(null);
+            var store = storeOf.apply(block.place()).orElse(null);
             if (store == null) {
                 dropped++;
             } else {

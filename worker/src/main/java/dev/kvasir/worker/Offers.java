@@ -3,7 +3,6 @@ package dev.kvasir.worker;
 import dev.kvasir.kvstore.actor.StoreDirectory;
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.tier.BlockFormat;
-import dev.kvasir.kvstore.tier.StoredBlock;
 import dev.kvasir.kvstore.transfer.TransferClient;
 import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.worker.engine.Engine;
@@ -54,28 +53,28 @@ final class Offers implements AutoCloseable {
             case COPIED ->
                 new SharedBlocks.Offering() {
                     @Override
-                    public void copied(StoredBlock block) {
-                        add(block.first(), block.hash());
+                    public void copied(BlockHash place, BlockHash hash) {
+                        add(place, hash);
                     }
 
                     @Override
-                    public void completed(BlockHash first, BlockHash hash) {}
+                    public void completed(BlockHash place, BlockHash hash) {}
                 };
             case ALL ->
                 new SharedBlocks.Offering() {
                     @Override
-                    public void copied(StoredBlock block) {}
+                    public void copied(BlockHash place, BlockHash hash) {}
 
                     @Override
-                    public void completed(BlockHash first, BlockHash hash) {
-                        add(first, hash);
+                    public void completed(BlockHash place, BlockHash hash) {
+                        add(place, hash);
                     }
                 };
         };
     }
 
-    private void add(BlockHash first, BlockHash hash) {
-        if (!stores.stores().isEmpty() && queue.add(new OfferQueue.Block(first, hash), System.nanoTime())) {
+    private void add(BlockHash place, BlockHash hash) {
+        if (!stores.stores().isEmpty() && queue.add(new OfferQueue.Block(place, hash), System.nanoTime())) {
             LockSupport.unpark(thread);
         }
     }
@@ -87,7 +86,7 @@ final class Offers implements AutoCloseable {
     private void offerAll() {
         try {
             while (!closed) {
-                var call = queue.next(System.nanoTime(), stores::forChain);
+                var call = queue.next(System.nanoTime(), stores::keeper);
                 if (call == null) {
                     LockSupport.parkNanos(Math.min(LOOK_NANOS, queue.waitNanos(System.nanoTime())));
                 } else {
@@ -127,7 +126,7 @@ final class Offers implements AutoCloseable {
         boolean asked = engine.execute(core -> {
             core.shared().drain();
             var all = new LinkedHashSet<OfferQueue.Block>();
-            core.shared().forEachBlock((first, hash) -> all.add(new OfferQueue.Block(first, hash)));
+            core.shared().forEachBlock((place, hash) -> all.add(new OfferQueue.Block(place, hash)));
             var last = OfferQueue.handOver(all, System.nanoTime(), until);
             leaving = last;
             Thread.ofVirtual().name("kvasir-hand-over").start(() -> end.complete(handOver(last, all.size())));
@@ -140,10 +139,10 @@ final class Offers implements AutoCloseable {
 
     private int handOver(OfferQueue all, int count) {
         try {
-            var call = all.next(System.nanoTime(), stores::forChain);
+            var call = all.next(System.nanoTime(), stores::keeper);
             while (call != null) {
                 make(call, all);
-                call = all.next(System.nanoTime(), stores::forChain);
+                call = all.next(System.nanoTime(), stores::keeper);
             }
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();

@@ -13,10 +13,10 @@ import dev.kvasir.worker.engine.Pull;
 import dev.kvasir.worker.engine.PullNeed;
 import dev.kvasir.worker.engine.Puller;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -40,6 +40,7 @@ public final class Pulls implements Puller {
     private final PullEstimate estimate = new PullEstimate();
     private final PullEstimate nearEstimate = new PullEstimate();
     private final AtomicInteger underWay = new AtomicInteger();
+    private final AtomicInteger transfers = new AtomicInteger();
     private final Map<BlockHash, UnderWay> byFirstBlock = new ConcurrentHashMap<>();
     private final AtomicLong done = new AtomicLong();
     private final AtomicLong failed = new AtomicLong();
@@ -85,52 +86,47 @@ public final class Pulls implements Puller {
 
     @Override
     public @Nullable Pull begin(PullNeed need, List<KvSource> sources) {
-        var source = sources.stream()
-                .filter(candidate -> candidate.blocks() > need.have())
-                .max(Comparator.comparingInt(KvSource::blocks))
-                .orElse(null);
-        if (source == null) {
+        var route = PullRoute.of(need, sources, config.transfersMax() - transfers.get());
+        if (route.hashes().isEmpty()) {
             return null;
         }
-        var hashes = need.chain().subList(need.have(), Math.min(need.chain().size(), source.blocks()));
-        var same = byFirstBlock.get(hashes.getFirst());
-        if (same != null && same.brings(hashes)) {
+        var same = byFirstBlock.get(route.hashes().getFirst());
+        if (same != null && same.brings(route.hashes())) {
             return same.joined();
         }
-        if (underWay.get() >= config.transfersMax()) {
-            return null;
-        }
-        long tokens = (long) hashes.size() * need.blockSize();
-        var with = near;
-        boolean isNear = with != null && with.neighbours().isNear(source);
+        var first = PullRoute.best(sources, need.have());
+        long tokens = (long) route.hashes().size() * need.blockSize();
         synchronized (estimate) {
-            if (!(isNear ? nearEstimate : estimate)
+            if (!(isNear(first, need.have() + route.hashes().size()) ? nearEstimate : estimate)
                     .isWorth(
-                            (long) hashes.size() * format.blockBytes(),
+                            (long) route.hashes().size() * format.blockBytes(),
                             underWay.get(),
                             tokens,
                             need.tokensPerSecond(),
                             need.tokensAhead())) {
                 notWorth.incrementAndGet();
-                getToKnow(source);
+                getToKnow(first);
                 return null;
             }
         }
         underWay.incrementAndGet();
-        var pull = new UnderWay(
-                source,
-                need.chain().subList(0, need.have() + hashes.size()),
-                hashes,
-                timeout(tokens + need.tokensAhead(), need.tokensPerSecond()));
-        byFirstBlock.put(hashes.getFirst(), pull);
+        transfers.addAndGet(route.legs().size());
+        var pull = new UnderWay(need, sources, route, timeout(tokens + need.tokensAhead(), need.tokensPerSecond()));
+        byFirstBlock.put(route.hashes().getFirst(), pull);
         starting.execute(pull::begin);
         return pull.joined();
     }
 
-    /** What would cost too much from afar may be cheap from a neighbour: the next pull knows. */
-    private void getToKnow(KvSource source) {
+    /** Whether a member is known to have all blocks up to {@code end} where they can be read from here. */
+    private boolean isNear(@Nullable KvSource source, int end) {
         var with = near;
-        if (with != null && with.neighbours().isUnknown(source)) {
+        return with != null && source != null && source.blocks() >= end && with.neighbours().isNear(source);
+    }
+
+    /** What would cost too much from afar may be cheap from a neighbour: the next pull knows. */
+    private void getToKnow(@Nullable KvSource source) {
+        var with = near;
+        if (with != null && source != null && with.neighbours().isUnknown(source)) {
             starting.execute(() -> {
                 try {
                     var _ = with.neighbours().standing(source, config.pullTimeout());
@@ -158,52 +154,73 @@ public final class Pulls implements Puller {
         return Duration.ofMillis(Math.min(config.pullTimeout().toMillis(), Math.max(millis, PATIENCE_MILLIS_MIN)));
     }
 
-    /** A pull, and the sequences that wait for it: those are of the engine's thread. */
+    /**
+     * A pull, and the sequences that wait for it: those are of the engine's thread. First of the device of the member that has
+     * most of what comes next, where it is a neighbour; then of several members at once.
+     */
     private final class UnderWay {
-        private final KvSource source;
-        private final List<BlockHash> chain;
+        private final PullNeed need;
+        private final List<KvSource> sources;
         private final List<BlockHash> hashes;
         private final Duration timeout;
+        private final List<Transfer> begun = new CopyOnWriteArrayList<>();
+        private final AtomicInteger left = new AtomicInteger();
+        /** Of what nobody has brought yet; changed before the first transfer begins. */
+        private PullRoute route;
+
         private volatile boolean over;
         private volatile boolean unwanted;
-        private volatile @Nullable Transfer transfer;
-        /** Blocks of the chain that the device has after a pull from a neighbour. */
-        private int reached;
-
         private int waiting;
 
-        UnderWay(KvSource source, List<BlockHash> chain, List<BlockHash> hashes, Duration timeout) {
-            this.source = source;
-            this.chain = chain;
-            this.hashes = hashes;
+        UnderWay(PullNeed need, List<KvSource> sources, PullRoute route, Duration timeout) {
+            this.need = need;
+            this.sources = sources;
+            this.hashes = route.hashes();
+            this.route = route;
             this.timeout = timeout;
         }
 
         void begin() {
-            var from = near;
+            boolean ended;
             try {
-                var state = from == null ? null : near(from.bring(source, chain, timeout, () -> unwanted));
-                if (state == null || (state == TransferState.DONE && !lacking().isEmpty())) {
-                    beginFar(state == null ? hashes : lacking());
-                } else {
-                    if (state != TransferState.ABORTED) {
-                        (state == TransferState.DONE ? done : failed).incrementAndGet();
-                    }
-                    end();
-                }
+                ended = beginNear();
             } catch (InterruptedException | RuntimeException e) {
-                LOG.debug("No pull from {}", source, e);
-                failed.incrementAndGet();
-                end();
+                LOG.debug("No pull from a neighbour's device", e);
+                endWithoutTransfers(TransferState.FAILED);
+                return;
+            }
+            if (!ended) {
+                left.set(route.legs().size());
+                route.legs().forEach(this::begin);
             }
         }
 
-        /** What a pull from a neighbour came to; null where it is none. */
-        private @Nullable TransferState near(NearPulls.@Nullable Brought brought) {
-            if (brought == null) {
-                return null;
+        /** Whether that was all: nobody else has to be asked. */
+        private boolean beginNear() throws InterruptedException {
+            var from = near;
+            var first = PullRoute.best(sources, need.have());
+            if (from == null || first == null) {
+                return false;
             }
-            reached = brought.reached();
+            int end = Math.min(need.have() + hashes.size(), first.blocks());
+            var brought = from.bring(first, need.chain().subList(0, end), timeout, () -> unwanted);
+            if (brought == null) {
+                return false;
+            }
+            came(brought);
+            if (brought.state() != TransferState.DONE || brought.reached() >= need.have() + hashes.size()) {
+                endWithoutTransfers(brought.state());
+                return true;
+            }
+            goOnAfter(Math.max(need.have(), brought.reached()));
+            if (route.legs().isEmpty()) {
+                endWithoutTransfers(TransferState.FAILED);
+                return true;
+            }
+            return false;
+        }
+
+        private void came(NearPulls.Brought brought) {
             blocks.addAndGet(brought.blocks());
             if (brought.blocks() > 0 || brought.state() == TransferState.FAILED) {
                 cameNear = true;
@@ -212,56 +229,101 @@ public final class Pulls implements Puller {
                             (long) brought.blocks() * format.blockBytes(), brought.setupNanos(), brought.copyNanos());
                 }
             }
-            return brought.state();
         }
 
-        /** What is neither here nor has come from a neighbour. */
-        private List<BlockHash> lacking() {
-            int here = chain.size() - hashes.size();
-            return hashes.subList(Math.clamp((long) reached - here, 0, hashes.size()), hashes.size());
+        /** The rest is asked of no more members than all of it would have been. */
+        private void goOnAfter(int have) {
+            var rest = new PullNeed(
+                    need.chain().subList(0, need.have() + hashes.size()),
+                    have,
+                    need.blockSize(),
+                    need.tokensPerSecond(),
+                    need.tokensAhead());
+            int allowed = route.legs().size();
+            route = PullRoute.of(rest, sources, allowed);
+            transfers.addAndGet(route.legs().size() - allowed);
         }
 
-        private void beginFar(List<BlockHash> wanted) {
-            Transfer begun = null;
-            try {
-                begun = client.pull(
-                        source.transferAddress(), source.incarnation(), format, wanted, false, tier, timeout);
-            } catch (RuntimeException e) {
-                LOG.debug("No pull from {}", source, e);
-            } finally { // Whatever went wrong: a sequence waits for this.
-                if (begun == null) {
-                    failed.incrementAndGet();
-                    end();
-                } else {
-                    follow(begun);
-                }
-            }
-        }
-
-        private void follow(Transfer begun) {
-            transfer = begun;
-            begun.whenEnded(() -> ended(begun, begun.state()));
-            if (unwanted) {
-                begun.giveUp();
-            }
-        }
-
-        private void ended(Transfer of, TransferState state) {
-            blocks.addAndGet(of.received());
-            if (state == TransferState.DONE) {
-                done.incrementAndGet();
-            } else {
-                failed.incrementAndGet();
-                LOG.debug("A pull from {} ended {} after {} blocks: {}", source, state, of.received(), of.reason());
-            }
+        private void endWithoutTransfers(TransferState state) {
+            transfers.addAndGet(-route.legs().size());
             if (state != TransferState.ABORTED) {
-                cameNear = false;
-                synchronized (estimate) {
-                    estimate.observe(
-                            Math.max(0, of.received() - 1L) * format.blockBytes(), of.setupNanos(), of.streamNanos());
-                }
+                (state == TransferState.DONE ? done : failed).incrementAndGet();
             }
             end();
+        }
+
+        private void begin(PullRoute.Leg leg) {
+            Transfer transfer = null;
+            try {
+                transfer = client.pull(
+                        leg.transferAddress(),
+                        leg.incarnation(),
+                        format,
+                        leg.hashes(),
+                        leg.isSparse(),
+                        tier,
+                        timeout);
+            } catch (RuntimeException e) {
+                LOG.debug("No pull from {}", leg.transferAddress(), e);
+            } finally { // Whatever went wrong: a sequence waits for this.
+                if (transfer == null) {
+                    legEnded();
+                } else {
+                    follow(leg, transfer);
+                }
+            }
+        }
+
+        private void follow(PullRoute.Leg leg, Transfer transfer) {
+            begun.add(transfer);
+            transfer.whenEnded(() -> ended(leg, transfer));
+            if (unwanted) {
+                transfer.giveUp();
+            }
+        }
+
+        private void ended(PullRoute.Leg leg, Transfer transfer) {
+            blocks.addAndGet(transfer.received());
+            if (transfer.state() != TransferState.DONE) {
+                LOG.debug(
+                        "A pull from {} ended {} after {} blocks: {}",
+                        leg.transferAddress(),
+                        transfer.state(),
+                        transfer.received(),
+                        transfer.reason());
+            }
+            legEnded();
+        }
+
+        private void legEnded() {
+            transfers.decrementAndGet();
+            if (left.decrementAndGet() == 0) {
+                allEnded();
+            }
+        }
+
+        private void allEnded() {
+            boolean whole = begun.size() == route.legs().size()
+                    && begun.stream().allMatch(transfer -> transfer.state() == TransferState.DONE);
+            (whole ? done : failed).incrementAndGet();
+            if (!begun.isEmpty() && begun.stream().noneMatch(transfer -> transfer.state() == TransferState.ABORTED)) {
+                observe();
+            }
+            end();
+        }
+
+        /** All together are one pull: they share this member's network. */
+        private void observe() {
+            int received = begun.stream().mapToInt(Transfer::received).sum();
+            long first = begun.stream().mapToLong(Transfer::setupNanos).min().orElse(0);
+            long last = begun.stream()
+                    .mapToLong(transfer -> transfer.setupNanos() + transfer.streamNanos())
+                    .max()
+                    .orElse(first);
+            cameNear = false;
+            synchronized (estimate) {
+                estimate.observe(Math.max(0, received - 1L) * format.blockBytes(), first, last - first);
+            }
         }
 
         private void end() {
@@ -304,10 +366,7 @@ public final class Pulls implements Puller {
         private void left() {
             if (--waiting == 0) {
                 unwanted = true;
-                var of = transfer;
-                if (of != null) {
-                    of.giveUp();
-                }
+                begun.forEach(Transfer::giveUp);
             }
         }
     }

@@ -116,6 +116,39 @@ class PullsTest {
     }
 
     @Test
+    void blocksThatLieOnSeveralMembersComeTogether() {
+        fillThere();
+        var other = TransferServer.start(
+                "127.0.0.1", 0, new TransferService(new Holding(), Optional.empty(), 4, Duration.ofMinutes(1)));
+        try {
+            gate.countDown();
+            var sources = List.of(
+                    new KvSource("127.0.0.1:" + server.port(), 7, 0, 2),
+                    new KvSource("127.0.0.1:" + other.port(), 7, 2, 4),
+                    new KvSource("127.0.0.1:" + server.port(), 7, 4, BLOCKS));
+            awaitDone(Objects.requireNonNull(pulls.begin(new PullNeed(chain(BLOCKS), 0, 16, 0, 0), sources)));
+            assertThat(here.size()).isEqualTo(BLOCKS);
+            assertThat(pulls.blocks()).isEqualTo(BLOCKS);
+            assertThat(pulls.done()).isEqualTo(1);
+            assertThat(asked).hasValue(2);
+        } finally {
+            other.close();
+        }
+    }
+
+    @Test
+    void whereOneOfSeveralMembersHasGoneTheOthersBlocksCome() {
+        fillThere();
+        gate.countDown();
+        var sources =
+                List.of(new KvSource("127.0.0.1:" + server.port(), 7, 0, 4), new KvSource("127.0.0.1:1", 7, 4, BLOCKS));
+        awaitDone(Objects.requireNonNull(pulls.begin(new PullNeed(chain(BLOCKS), 0, 16, 0, 0), sources)));
+        assertThat(here.size()).isEqualTo(4);
+        assertThat(pulls.failed()).isEqualTo(1);
+        assertThat(here.inUse()).isZero();
+    }
+
+    @Test
     void aPullGoesOnUntilNobodyWaitsForIt() {
         fillThere();
         var first = begin(BLOCKS);

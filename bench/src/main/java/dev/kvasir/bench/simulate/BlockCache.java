@@ -33,6 +33,10 @@ final class BlockCache {
         return blocks.size();
     }
 
+    boolean contains(BlockHash hash) {
+        return blocks.containsKey(hash);
+    }
+
     /** Length of the longest prefix that is there, in blocks. */
     int match(HashChain chain) {
         return match(chain, 0);

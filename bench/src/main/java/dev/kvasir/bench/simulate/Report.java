@@ -29,9 +29,9 @@ record Report(String title, String serviceLevel, List<Row> rows) {
     /**
      * What one cache as large as all together would do.
      *
-     * @param greedyImbalance of requests that go to whoever was given least, see {@link Trace#greedyImbalance}
+     * @param balance how even its work could be
      */
-    record Pooled(double hitRate, double greedyImbalance) {}
+    record Pooled(double hitRate, Trace.Balance balance) {}
 
     /**
      * One simulation.
@@ -104,7 +104,7 @@ record Report(String title, String serviceLevel, List<Row> rows) {
         private String pooledLine() {
             return String.format(
                     Locale.ROOT,
-                    "%s %-16s | %6.2f | %11s | %6s | %6s | %7s | %13.3f | %7s | %6s | %7s | %6s |",
+                    "%s %-16s | %6.2f | %11s | %6s | %6s | %7s | %13.3f | %5.3f | %7s | %6s | %7s | %6s |",
                     group(),
                     "(pooled, greedy)",
                     100 * pooled.hitRate,
@@ -112,7 +112,8 @@ record Report(String title, String serviceLevel, List<Row> rows) {
                     "",
                     "",
                     "",
-                    pooled.greedyImbalance,
+                    pooled.balance.online(),
+                    pooled.balance.offline(),
                     "",
                     "",
                     "",
@@ -122,7 +123,7 @@ record Report(String title, String serviceLevel, List<Row> rows) {
         private String line() {
             return String.format(
                     Locale.ROOT,
-                    "%s %-16s | %6.2f | %11.2f | %6.2f | %6.2f | %7.0f | %13.3f | %7.0f | %6.0f | %7.1f | %6.2f |",
+                    "%s %-16s | %6.2f | %11.2f | %6.2f | %6.2f | %7.0f | %13.3f | %5.3f | %7.0f | %6.0f | %7.1f | %6.2f |",
                     group(),
                     policy,
                     100 * hitRate(),
@@ -131,6 +132,7 @@ record Report(String title, String serviceLevel, List<Row> rows) {
                     100 * pulledRate,
                     (pulledBytes + storedBytes) / 1e9,
                     imbalance,
+                    pooled.balance.offline(),
                     ttftMedianMillis,
                     ttftP99Millis,
                     tpotMeanMillis,
@@ -146,7 +148,8 @@ record Report(String title, String serviceLevel, List<Row> rows) {
                     .put("store_blocks", capacity.storeBlocks())
                     .put("policy", policy)
                     .put("pooled_hit_rate", pooled.hitRate)
-                    .put("greedy_max_over_mean_work", pooled.greedyImbalance)
+                    .put("greedy_max_over_mean_work", pooled.balance.online())
+                    .put("offline_max_over_mean_work", pooled.balance.offline())
                     .put("hit_rate", hitRate())
                     .put("local_hit_rate", localRate)
                     .put("pulled_hit_rate", pulledRate)
@@ -165,10 +168,10 @@ record Report(String title, String serviceLevel, List<Row> rows) {
         var lines = new ArrayList<String>();
         lines.add(
                 "| cache % | workers | shared % | blocks | policy           |  hit % | of pooled % | local% | pulled | GB"
-                        + " moved | max/mean work | TTFT 50 | p99 ms | TPOT ms | good/s |");
+                        + " moved | max/mean work | bound | TTFT 50 | p99 ms | TPOT ms | good/s |");
         lines.add(
                 "|--------:|--------:|---------:|-------:|------------------|-------:|------------:|-------:|-------:|---"
-                        + "-----:|--------------:|--------:|-------:|--------:|-------:|");
+                        + "-----:|--------------:|------:|--------:|-------:|--------:|-------:|");
         var last = "";
         for (var row : rows) {
             if (!row.group().equals(last)) {

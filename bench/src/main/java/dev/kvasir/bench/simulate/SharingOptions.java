@@ -16,6 +16,15 @@ final class SharingOptions {
     private List<Double> storeShares;
 
     @Option(
+            names = "--store-added",
+            paramLabel = "PERCENT",
+            defaultValue = "0",
+            description =
+                    "What kvstores have beyond the cache, in percent of the trace's different blocks (default:"
+                            + " ${DEFAULT-VALUE}).")
+    private double storeAdded;
+
+    @Option(
             names = "--host-share",
             paramLabel = "PERCENT",
             defaultValue = "0",
@@ -72,6 +81,10 @@ final class SharingOptions {
 
     /** Percentages of the kvstore, checked. */
     List<Double> storeShares() {
+        if (!(storeAdded >= 0 && storeAdded <= 1000)) {
+            throw new IllegalArgumentException(
+                    "--store-added is %s but must be in 0..1000".formatted(Report.number(storeAdded)));
+        }
         for (double share : storeShares) {
             if (!(share >= 0 && hostShare >= 0 && share + hostShare < 100)) {
                 throw new IllegalArgumentException(
@@ -83,7 +96,16 @@ final class SharingOptions {
         return storeShares;
     }
 
-    Capacity capacity(int blocks, int workers, double storeShare) {
-        return Capacity.of(blocks, workers, hostShare, storeShare);
+    /** Of kvstores, beyond the cache. */
+    int addedBlocks(int uniqueBlocks) {
+        return (int) (uniqueBlocks * storeAdded / 100);
+    }
+
+    Capacity capacity(int blocks, int workers, double storeShare, int uniqueBlocks) {
+        var divided = Capacity.of(blocks, workers, hostShare, storeShare);
+        return new Capacity(
+                divided.deviceBlocks(),
+                divided.hostBlocks(),
+                Math.addExact(divided.storeBlocks(), addedBlocks(uniqueBlocks)));
     }
 }

@@ -220,10 +220,11 @@ public final class SimulateCommand implements Callable<Integer> {
 
     private List<Row> compare(Plan plan, int count, double percent, Progress progress) {
         int blocks = (int) Math.max(count, plan.unique * percent / 100);
-        var pooled = new Report.Pooled(plan.trace.pooledHitRate(blocks), plan.trace.greedyImbalance(count, blocks));
+        int all = blocks + sharing.addedBlocks(plan.unique);
+        var pooled = new Report.Pooled(plan.trace.pooledHitRate(all), plan.trace.balance(count, all));
         var rows = new ArrayList<Row>();
         for (double share : plan.storeShares) {
-            var capacity = sharing.capacity(blocks, count, share);
+            var capacity = sharing.capacity(blocks, count, share, plan.unique);
             for (var policy : plan.policies) {
                 var settings = new SimulatedCluster.Settings(
                         plan.trace, count, capacity, plan.costs, plan.network, speed, seed);

@@ -5,10 +5,8 @@ import dev.kvasir.bench.simulate.SimulatedWorker.Job;
 import dev.kvasir.bench.simulate.Trace.Request;
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.hash.HashChain;
-import dev.kvasir.kvstore.index.Holder;
 import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.Match;
-import dev.kvasir.kvstore.index.PrefixIndex;
 import dev.kvasir.kvstore.index.Tier;
 import dev.kvasir.router.placement.ClusterState;
 import dev.kvasir.router.placement.LoadLedger;
@@ -16,35 +14,35 @@ import dev.kvasir.router.placement.Placement;
 import dev.kvasir.router.placement.PrefixSource.Prefixes;
 import dev.kvasir.router.placement.Query;
 import dev.kvasir.router.placement.WorkerId;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.List;
 import java.util.PriorityQueue;
 import java.util.SplittableRandom;
-import java.util.function.ToIntBiFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One router, its workers and a kvstore in virtual time. The router's side is the code that serves: cluster state, ledger,
+ * One router, its workers and kvstores in virtual time. The router's side is the code that serves: cluster state, ledger,
  * index replica and policy; workers tell it of blocks after each step and of their load as often as real ones do, and
  * decide by the code that serves whether to pull.
  */
 final class SimulatedCluster {
     private static final String MODEL = "simulated";
     private static final double REPORT_SECONDS = 0.05;
-    private static final Holder STORE = new Holder("kvstore", 0);
 
     private final Settings settings;
     private final Placement placement;
     private final SplittableRandom random;
     private final IndexReplica replica;
+    private final IndexReplica storeReplica;
     private final BitSet offering = new BitSet();
     private final Match match = new Match();
     private final ClusterState state;
     private final Chains chains;
-    private final SimulatedStore store;
+    private final SimulatedStores stores;
     private final Member[] members;
-    private final Source[] sources;
     private final PriorityQueue<StepEnd> agenda = new PriorityQueue<>();
     private final double[] ttftMillis;
     private final double[] tpotMillis;
@@ -61,13 +59,6 @@ final class SimulatedCluster {
     record Settings(
             Trace trace, int workers, Capacity capacity, StepCosts costs, Network network, double speed, long seed) {}
 
-    /**
-     * Somebody who can be pulled from.
-     *
-     * @param there how many of a chain's first blocks it really has, of so many
-     */
-    private record Source(Link link, ToIntBiFunction<HashChain, Integer> there) {}
-
     private record StepEnd(double seconds, int member, long version) implements Comparable<StepEnd> {
         @Override
         public int compareTo(StepEnd other) {
@@ -81,14 +72,17 @@ final class SimulatedCluster {
         this.placement = placement;
         this.random = new SplittableRandom(settings.seed);
         this.chains = new Chains(settings.trace);
-        this.replica = new IndexReplica(limits(settings));
-        this.state = new ClusterState(_ -> new Prefixes(replica, offering, _ -> true));
-        this.sources = new Source[settings.workers + 1];
-        this.store = new SimulatedStore(
-                settings.capacity.storeBlocks(),
+        var capacity = settings.capacity;
+        long held = Math.min((long) capacity.deviceBlocks() + capacity.hostBlocks(), settings.trace.uniqueBlocks());
+        this.replica = replica(settings, settings.workers * held);
+        this.storeReplica = replica(settings, settings.network.pulls() ? capacity.storeBlocks() : 0);
+        this.stores = new SimulatedStores(
                 Math.ceilDiv(settings.workers, settings.network.workersPerStore()),
-                new HolderNews(replica, STORE));
-        offer(replica.index().slot(STORE), new Source(store.link(), store::read));
+                capacity.storeBlocks(),
+                settings.trace.blockSize(),
+                storeReplica);
+        var known = new Prefixes(replica, offering, storeReplica, stores.segmentBlocks(), _ -> true);
+        this.state = new ClusterState(_ -> known);
         this.members = new Member[settings.workers];
         for (int i = 0; i < members.length; i++) {
             members[i] = new Member(i);
@@ -98,18 +92,12 @@ final class SimulatedCluster {
         this.firstToken = new double[ttftMillis.length];
     }
 
-    private static IndexReplica.Limits limits(Settings settings) {
-        int unique = settings.trace.uniqueBlocks();
-        var capacity = settings.capacity;
-        long held = Math.min((long) capacity.deviceBlocks() + capacity.hostBlocks(), unique);
-        long pairs = settings.workers * held + Math.min(capacity.storeBlocks(), unique);
-        return new IndexReplica.Limits(
-                unique + 2, (int) Math.min(2 * pairs + 2, 1L << 28), Integer.MAX_VALUE, Long.MAX_VALUE);
-    }
-
-    private void offer(int slot, Source source) {
-        sources[slot] = source;
-        offering.set(slot, settings.network.pulls());
+    private static IndexReplica replica(Settings settings, long pairs) {
+        return new IndexReplica(new IndexReplica.Limits(
+                settings.trace.uniqueBlocks() + 2,
+                (int) Math.min(2 * pairs + 2, 1L << 28),
+                Integer.MAX_VALUE,
+                Long.MAX_VALUE));
     }
 
     /** Runs a whole trace. */
@@ -133,7 +121,7 @@ final class SimulatedCluster {
                 localBlocks / blocks,
                 pulledBlocks / blocks,
                 pulled * blockBytes,
-                store.takenBlocks() * blockBytes,
+                stores.takenBlocks() * blockBytes,
                 Distribution.of(Arrays.stream(members)
                         .mapToDouble(m -> m.worker.computedTokens())
                         .toArray()),
@@ -177,7 +165,7 @@ final class SimulatedCluster {
         private final WorkerId id;
         private final SimulatedWorker worker;
         private final SimulatedPulls pulls;
-        private final Link link = new Link(1);
+        private final Link link = new Link();
         private final HolderNews news;
         private long epoch;
         private double reportedAt = Double.NEGATIVE_INFINITY;
@@ -192,7 +180,7 @@ final class SimulatedCluster {
             pulls = new SimulatedPulls(settings.network, blockSize, settings.costs.prefillTokensPerSecond(), link);
             state.ledger().join(id, new LoadLedger.Capacity(MODEL, Integer.MAX_VALUE, blockSize, blocks));
             news = new HolderNews(replica, id.holder());
-            offer(news.slot(), new Source(link, (chain, count) -> Math.min(count, worker.localBlocks(chain))));
+            offering.set(news.slot(), settings.network.pulls());
         }
 
         void arrived(int index, Request request, double now) {
@@ -208,30 +196,43 @@ final class SimulatedCluster {
         private Job job(int index, Request request, double now) {
             var prompt = request.prompt();
             int have = worker.localBlocks(prompt);
-            var source = bestSource(prompt);
-            int end = source == null ? 0 : source.there.applyAsInt(prompt, prompt.size());
-            var pull = source == null || end <= have
-                    ? null
-                    : pulls.begin(prompt, have, end, source.link, worker.queuedTokens(), now);
+            var legs = settings.network.pulls() ? legs(prompt, have) : List.<Leg>of();
+            var pull = legs.isEmpty() ? null : pulls.begin(prompt, legs, worker.queuedTokens(), now);
             return pull == null
                     ? new Job(index, request, now, 0, 0)
-                    : new Job(index, request, pull.readySeconds(), have, end);
+                    : new Job(index, request, pull.readySeconds(), have, legs.getLast().end());
         }
 
-        /** Who offers the longest prefix of a chain. */
-        private @Nullable Source bestSource(HashChain chain) {
+        /** Who has what follows the first {@code have} blocks: kvstores, and the worker that has most. */
+        private List<Leg> legs(HashChain chain, int have) {
             replica.index().match(chain, chain.size(), match);
-            int best = PrefixIndex.UNKNOWN;
-            for (int slot = offering.nextSetBit(0); slot >= 0; slot = offering.nextSetBit(slot + 1)) {
-                best = match.blocks(slot) > match.blocks(best) ? slot : best;
+            var leader = leader();
+            int leading = leader == this ? have : leader.worker.localBlocks(chain);
+            var legs = new ArrayList<Leg>();
+            int end = have;
+            while (end < chain.size()) {
+                var leg = stores.leg(chain, end);
+                if (leg == null && leading <= end) {
+                    break;
+                }
+                legs.add(leg == null ? new Leg(leader.link, end, leading) : leg);
+                end = legs.getLast().end();
             }
-            return best == PrefixIndex.UNKNOWN || best == news.slot() ? null : sources[best];
+            return legs;
+        }
+
+        private Member leader() {
+            var best = this;
+            for (var member : members) {
+                best = match.blocks(member.news.slot()) > match.blocks(best.news.slot()) ? member : best;
+            }
+            return best;
         }
 
         void stepped(double now) {
             worker.end(now);
             news.flush();
-            store.flush();
+            stores.flush();
             begin(now);
             lastEnd = Math.max(lastEnd, now);
         }
@@ -276,7 +277,7 @@ final class SimulatedCluster {
         @Override
         public void released(BlockHash hash) {
             if (settings.capacity.storeBlocks() > 0) {
-                store.offer(chains.of(hash));
+                stores.offer(chains.of(hash));
             }
         }
 

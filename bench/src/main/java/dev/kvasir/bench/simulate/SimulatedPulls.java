@@ -5,6 +5,7 @@ import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.kvstore.transfer.PullEstimate;
 import dev.kvasir.kvstore.transfer.PullPrice;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -54,12 +55,15 @@ final class SimulatedPulls {
     }
 
     /**
-     * Begins to pull the blocks of a chain from {@code have} to {@code end}; null where computing them is better.
+     * Begins to pull blocks of a chain; null where computing them is better.
      *
+     * @param legs whom they come from, in the order of the chain
      * @param tokensAhead to be computed here before
      */
     @Nullable
-    Pull begin(HashChain chain, int have, int end, Link from, long tokensAhead, double nowSeconds) {
+    Pull begin(HashChain chain, List<Leg> legs, long tokensAhead, double nowSeconds) {
+        int have = legs.getFirst().from();
+        int end = legs.getLast().end();
         int others = underWay(nowSeconds);
         var same = underWay.get(chain.get(have));
         if (same != null && same.brings(chain, end)) {
@@ -70,11 +74,17 @@ final class SimulatedPulls {
         if (others >= TRANSFERS_MAX || !estimate.isWorth(bytes, others, tokens, tokensPerSecond, tokensAhead)) {
             return null;
         }
-        double seconds = bytes / network.bytesPerSecond();
-        double first = from.send(link, nowSeconds + network.latencySeconds(), seconds);
-        var pull = new Pull(first + seconds, chain, end);
+        double first = Double.POSITIVE_INFINITY;
+        double last = 0;
+        for (var leg : legs) {
+            double seconds = leg.blocks() * blockSize * network.tokenBytes() / network.bytesPerSecond();
+            double begin = leg.link().send(link, nowSeconds + network.latencySeconds(), seconds);
+            first = Math.min(first, begin);
+            last = Math.max(last, begin + seconds);
+        }
+        var pull = new Pull(last, chain, end);
         underWay.put(chain.get(have), pull);
-        observe(end - have, first - nowSeconds, seconds);
+        observe(end - have, first - nowSeconds, last - first);
         pulledBlocks += end - have;
         return pull;
     }

@@ -32,7 +32,7 @@ final class SimulatedWorker {
 
     /** What the rest of the cluster hears of a worker. */
     interface Listener extends BlockCache.Changes {
-        /** The device has let go of a block, or had no room for it. */
+        /** The device has let go of a block, or had no room for it; host memory may have it. */
         void released(BlockHash hash);
 
         void storedInHost(BlockHash hash);
@@ -229,8 +229,8 @@ final class SimulatedWorker {
     private void prefilled(Job job, double nowSeconds) {
         var prompt = job.request.prompt();
         device.use(prompt, new DeviceChanges());
-        if (device.match(prompt) < prompt.size()) {
-            listener.released(prompt.get(prompt.size() - 1));
+        for (int i = prompt.size() - 1; i >= device.match(prompt); i--) {
+            listener.released(prompt.get(i));
         }
         listener.firstToken(job, nowSeconds);
         job.remainingOutput--;

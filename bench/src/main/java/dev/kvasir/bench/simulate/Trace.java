@@ -2,6 +2,7 @@ package dev.kvasir.bench.simulate;
 
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.hash.HashChain;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -64,21 +65,39 @@ public record Trace(String name, int blockSize, List<Request> requests) {
     }
 
     /**
-     * Work of the busiest of so many workers over the mean where each request goes to whoever was given least before, and
-     * computes what one cache of {@code capacity} blocks does not have: how even it gets without regard to caches.
+     * How even work could be: that of the busiest of so many workers over the mean, without regard to where anything is cached.
+     *
+     * @param online where each request goes to whoever was given least before
+     * @param offline where all requests are known before, and go to whoever was given least, the largest first
      */
-    public double greedyImbalance(int workers, int capacity) {
+    public record Balance(double online, double offline) {}
+
+    /** Of requests that compute what one cache of {@code capacity} blocks does not have. */
+    public Balance balance(int workers, int capacity) {
         var cache = new BlockCache(capacity);
-        var least = new PriorityQueue<>(Collections.nCopies(workers, 0.0));
-        double sum = 0;
-        for (var request : requests) {
+        var work = new double[requests.size()];
+        for (int i = 0; i < work.length; i++) {
+            var request = requests.get(i);
             int cached = cache.match(request.prompt()) * blockSize;
             cache.use(request.prompt(), BlockCache.Changes.NONE);
-            int work = Math.max(1, request.promptTokens() - cached) + request.outputTokens() - 1;
-            sum += work;
-            least.add(least.remove() + work);
+            work[i] = Math.max(1, request.promptTokens() - cached) + request.outputTokens() - 1.0;
         }
-        return Collections.max(least) * workers / sum;
+        double online = toWhoeverHasLeast(work, workers);
+        Arrays.sort(work);
+        for (int i = 0; i < work.length / 2; i++) {
+            double smaller = work[i];
+            work[i] = work[work.length - 1 - i];
+            work[work.length - 1 - i] = smaller;
+        }
+        return new Balance(online, toWhoeverHasLeast(work, workers));
+    }
+
+    private static double toWhoeverHasLeast(double[] work, int workers) {
+        var least = new PriorityQueue<>(Collections.nCopies(workers, 0.0));
+        for (double each : work) {
+            least.add(least.remove() + each);
+        }
+        return Collections.max(least) * workers / Arrays.stream(work).sum();
     }
 
     /** Turns the numbers that a trace has for its blocks into names, the same object for the same number. */

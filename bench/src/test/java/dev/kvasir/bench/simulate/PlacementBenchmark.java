@@ -3,6 +3,7 @@ package dev.kvasir.bench.simulate;
 import dev.kvasir.kvstore.hash.BlockHasher;
 import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.kvstore.hash.HashRoot;
+import dev.kvasir.kvstore.hash.Segments;
 import dev.kvasir.kvstore.index.BlockEvent.Stored;
 import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.Match;
@@ -69,7 +70,8 @@ public class PlacementBenchmark {
     private final int[] systemPrompt =
             random.ints(SYSTEM_PROMPT_TOKENS, 0, 100_000).toArray();
     private final IndexReplica replica = new IndexReplica(new IndexReplica.Limits(4_000_000, 4_000_000, 1_000_000, 1));
-    private final ClusterState state = new ClusterState(_ -> new Prefixes(replica, new BitSet(), _ -> false));
+    private final ClusterState state = new ClusterState(_ -> new Prefixes(
+            replica, new BitSet(), new IndexReplica(new IndexReplica.Limits(2, 2, 2, 1)), Segments.BLOCKS, _ -> false));
     private final Placement placement = Policy.COST.create();
     private final List<int[]> conversations = new ArrayList<>();
 

@@ -175,9 +175,21 @@ class SimulateTest {
                         new Trace.Request(0, 1024, 1, chain(1, 2)),
                         new Trace.Request(0, 512, 1, chain(3)),
                         new Trace.Request(0, 1024, 1, chain(1, 4))));
-        assertThat(trace.greedyImbalance(2, 10)).isEqualTo(1, within());
-        assertThat(trace.greedyImbalance(2, 0)).isEqualTo(1536 / 1280.0, within());
-        assertThat(trace.greedyImbalance(4, 0)).isEqualTo(1024 / 640.0, within());
+        assertThat(trace.balance(2, 10)).isEqualTo(new Trace.Balance(1, 1));
+        assertThat(trace.balance(2, 0)).isEqualTo(new Trace.Balance(1536 / 1280.0, 1536 / 1280.0));
+        assertThat(trace.balance(4, 0)).isEqualTo(new Trace.Balance(1024 / 640.0, 1024 / 640.0));
+    }
+
+    @Test
+    void whoKnowsTheFutureBalancesBetter() {
+        var trace = new Trace(
+                "small ones first",
+                512,
+                List.of(
+                        new Trace.Request(0, 512, 1, chain(1)),
+                        new Trace.Request(0, 512, 1, chain(2)),
+                        new Trace.Request(0, 1024, 1, chain(3, 4))));
+        assertThat(trace.balance(2, 0)).isEqualTo(new Trace.Balance(1.5, 1));
     }
 
     @Test
@@ -250,13 +262,15 @@ class SimulateTest {
         assertThat(line.execute("--prefill-rate", "0")).isEqualTo(2);
         assertThat(line.execute("--store-share", "100")).isEqualTo(2);
         assertThat(line.execute("--pull-bandwidth", "-1")).isEqualTo(2);
+        assertThat(line.execute("--store-added", "-5")).isEqualTo(2);
         assertThat(err.toString())
                 .contains(
                         "--workers is 0",
                         "--placement is best but must be one of cost",
                         "step costs must be above 0",
                         "--store-share 100 and --host-share 0",
-                        "--pull-bandwidth is -1");
+                        "--pull-bandwidth is -1",
+                        "--store-added is -5");
     }
 
     /** A prompt, another, and the first again, far apart. */

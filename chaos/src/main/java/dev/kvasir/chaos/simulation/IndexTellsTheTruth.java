@@ -196,7 +196,7 @@ final class IndexTellsTheTruth implements Invariant {
     /** @param partial whether the copy may lack blocks */
     private static @Nullable String difference(
             ShardReplica replica, Holder holder, Map<BlockHash, Integer> blocks, boolean partial) {
-        var index = replica.replica().index();
+        var index = replica.of(holder).index();
         int slot = index.slot(ShardReplica.key(holder));
         int found = 0;
         for (var block : blocks.entrySet()) {

@@ -2,7 +2,6 @@ package dev.kvasir.chaos.simulation;
 
 import dev.kvasir.kvstore.actor.StoreDirectory;
 import dev.kvasir.kvstore.hash.BlockHash;
-import dev.kvasir.kvstore.tier.StoredBlock;
 import dev.kvasir.kvstore.transfer.TransferClient;
 import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.worker.OfferQueue;
@@ -31,29 +30,29 @@ class Offers {
     SharedBlocks.Offering ofCopies() {
         return new SharedBlocks.Offering() {
             @Override
-            public void copied(StoredBlock block) {
-                add(block.first(), block.hash());
+            public void copied(BlockHash place, BlockHash hash) {
+                add(place, hash);
             }
 
             @Override
-            public void completed(BlockHash first, BlockHash hash) {}
+            public void completed(BlockHash place, BlockHash hash) {}
         };
     }
 
     SharedBlocks.Offering ofAll() {
         return new SharedBlocks.Offering() {
             @Override
-            public void copied(StoredBlock block) {}
+            public void copied(BlockHash place, BlockHash hash) {}
 
             @Override
-            public void completed(BlockHash first, BlockHash hash) {
-                add(first, hash);
+            public void completed(BlockHash place, BlockHash hash) {
+                add(place, hash);
             }
         };
     }
 
-    private void add(BlockHash first, BlockHash hash) {
-        boolean wake = !stores().isEmpty() && queue.add(new OfferQueue.Block(first, hash), self.nanos());
+    private void add(BlockHash place, BlockHash hash) {
+        boolean wake = !stores().isEmpty() && queue.add(new OfferQueue.Block(place, hash), self.nanos());
         if (wake) {
             self.after(0, () -> look(queue, () -> {}));
         }
@@ -70,7 +69,7 @@ class Offers {
 
     /** @param then run when there are no more calls */
     private void look(OfferQueue of, Runnable then) {
-        var call = of.next(self.nanos(), first -> StoreDirectory.forChain(first, stores()));
+        var call = of.next(self.nanos(), place -> StoreDirectory.keeper(place, stores()));
         if (call != null) {
             make(call, of, then);
             return;

@@ -297,7 +297,7 @@ class WorkerShell implements Life.Program, TransferHost {
     private void handOver() {
         core.shared().drain();
         var all = new LinkedHashSet<OfferQueue.Block>();
-        core.shared().forEachBlock((first, hash) -> all.add(new OfferQueue.Block(first, hash)));
+        core.shared().forEachBlock((place, hash) -> all.add(new OfferQueue.Block(place, hash)));
         offers.handOver(tier == null ? Set.of() : all, () -> {
             leaving = streams.inEngine() == 0;
             if (leaving) {

@@ -1,6 +1,7 @@
 package dev.kvasir.kvstore.actor;
 
 import dev.kvasir.kvstore.hash.BlockHash;
+import dev.kvasir.kvstore.hash.Segments;
 import dev.kvasir.protocol.PrefixCacheProtocol;
 import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.protocol.PrefixCacheProtocol.Introduce;
@@ -94,21 +95,13 @@ public final class StoreDirectory {
         return stores;
     }
 
-    /** The one that a chain's blocks go to: by rendezvous hashing, so that few chains move when one comes or goes. */
-    public Optional<Holder> forChain(BlockHash first) {
-        return forChain(first, stores);
+    /** The one that blocks of a place go to, see {@link Segments}. */
+    public Optional<Holder> keeper(BlockHash place) {
+        return keeper(place, stores);
     }
 
     /** The same, of the kvstores given. */
-    public static Optional<Holder> forChain(BlockHash first, Collection<Holder> stores) {
-        return stores.stream()
-                .max(Comparator.comparingLong((Holder store) -> weight(store, first))
-                        .thenComparing(Holder::address));
-    }
-
-    private static long weight(Holder store, BlockHash first) {
-        long mixed = (first.high() ^ store.address().hashCode() * 0x9E3779B97F4A7C15L) * 0xBF58476D1CE4E5B9L;
-        mixed ^= mixed >>> 32;
-        return mixed * 0x94D049BB133111EBL;
+    public static Optional<Holder> keeper(BlockHash place, Collection<Holder> stores) {
+        return Segments.keeper(place, stores, Holder::address);
     }
 }

@@ -2,6 +2,7 @@ package dev.kvasir.kvstore.block;
 
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.hash.HashChain;
+import dev.kvasir.kvstore.hash.Segments;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +25,7 @@ public final class PrefixCache {
     private final @Nullable BlockHash[] hashByBlock;
     private final @Nullable BlockHash[] parentByBlock;
     private final @Nullable BlockHash[] firstByBlock;
+    private final @Nullable BlockHash[] placeByBlock;
     private final int[] depthByBlock;
     private final int[] usesByBlock;
     private BlockListener listener = BlockListener.NONE;
@@ -37,6 +39,7 @@ public final class PrefixCache {
         this.hashByBlock = new BlockHash[pool.capacity()];
         this.parentByBlock = new BlockHash[pool.capacity()];
         this.firstByBlock = new BlockHash[pool.capacity()];
+        this.placeByBlock = new BlockHash[pool.capacity()];
         this.depthByBlock = new int[pool.capacity()];
         this.usesByBlock = new int[pool.capacity()];
     }
@@ -133,6 +136,7 @@ public final class PrefixCache {
             hashByBlock[own] = hash;
             parentByBlock[own] = chain.parent(index);
             firstByBlock[own] = chain.get(0);
+            placeByBlock[own] = placeOf(chain, index, table);
             depthByBlock[own] = index;
             usesByBlock[own] = 0;
             pool.keep(own);
@@ -142,6 +146,13 @@ public final class PrefixCache {
             table.replace(index, known);
             pool.release(own);
         }
+    }
+
+    /** A block that was just generated is kept with the one before it: its segment has no end yet. */
+    private BlockHash placeOf(HashChain chain, int index, BlockTable table) {
+        boolean ends = chain.size() == index + 1;
+        var before = ends && index % Segments.BLOCKS > 0 ? placeByBlock[table.get(index - 1)] : null;
+        return before == null ? Segments.place(chain, index, Segments.BLOCKS) : before;
     }
 
     /** Gives all blocks of a table back, last entry first, and empties it. */
@@ -196,6 +207,11 @@ public final class PrefixCache {
         return firstByBlock[block];
     }
 
+    /** What decides which kvstore may keep it, see {@link Segments#place}; null where the block is not known. */
+    public @Nullable BlockHash place(int block) {
+        return placeByBlock[block];
+    }
+
     /** Blocks before it in its chain. */
     public int depth(int block) {
         return depthByBlock[block];
@@ -224,6 +240,7 @@ public final class PrefixCache {
         hashByBlock[block] = null;
         parentByBlock[block] = null;
         firstByBlock[block] = null;
+        placeByBlock[block] = null;
         evictions++;
     }
 }

@@ -321,6 +321,29 @@ public final class PrefixIndex {
         return posting != PostingPool.NONE && (postings.tiers(posting) & tier.bit()) != 0;
     }
 
+    /** Whether any holder has a block, in whatever tier. */
+    public boolean isHeld(BlockHash hash) {
+        int entry = entries.find(hash.high(), hash.low());
+        return entry != EntryTable.NONE && entries.holders(entry, false) > 0;
+    }
+
+    /** Whether a holder has a block, in whatever tier. */
+    public boolean has(int slot, BlockHash hash) {
+        int entry = entries.find(hash.high(), hash.low());
+        int posting = entry == EntryTable.NONE ? PostingPool.NONE : findPosting(entry, slot);
+        return posting != PostingPool.NONE && postings.tiers(posting) != 0;
+    }
+
+    /** Some holder that has a block; {@link #UNKNOWN} where there is none. */
+    public int anyHolder(BlockHash hash) {
+        int entry = entries.find(hash.high(), hash.low());
+        int posting = entry == EntryTable.NONE ? PostingPool.NONE : entries.posting(entry);
+        while (posting != PostingPool.NONE && postings.tiers(posting) == 0) {
+            posting = postings.next(posting);
+        }
+        return posting == PostingPool.NONE ? UNKNOWN : postings.holder(posting);
+    }
+
     /** Blocks of one holder. */
     public int blocks(int slot) {
         return blocks[slot];

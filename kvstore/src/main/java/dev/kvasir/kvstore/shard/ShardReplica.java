@@ -30,6 +30,8 @@ import org.jspecify.annotations.Nullable;
  * A follower's copy of one shard of the index. The shard's updates become feeds of an {@link IndexReplica}; what the copy
  * lacks shows in the {@link #positions} that the next Follow carries. Pure, not thread-safe.
  *
+ * <p>Kvstores have parts of chains, workers have beginnings. So that look-ups may rely on the latter, there are two replicas.
+ *
  * <p>A shard's new life makes everything void. A copy that has not heard from its shard for a while is not to be trusted
  * with what is new, but what it names was there: see {@link #heardNanos}.
  */
@@ -45,6 +47,7 @@ public final class ShardReplica {
     }
 
     private final IndexReplica replica;
+    private final IndexReplica stores;
     private final Map<Holder, Known> known = new HashMap<>();
     private final BitSet offering = new BitSet();
     private long life;
@@ -52,11 +55,26 @@ public final class ShardReplica {
 
     public ShardReplica(IndexReplica.Limits limits) {
         this.replica = new IndexReplica(limits);
+        this.stores = new IndexReplica(limits);
     }
 
-    /** The blocks; only this class changes them. */
+    /** The blocks of workers; only this class changes them. */
     public IndexReplica replica() {
         return replica;
+    }
+
+    /** The blocks of kvstores, of any part of their chains; all of them can be pulled. Only this class changes them. */
+    public IndexReplica stores() {
+        return stores;
+    }
+
+    /** The one of both that a holder's blocks are in. */
+    public IndexReplica of(Holder holder) {
+        return isScattered(holder) ? stores : replica;
+    }
+
+    private static boolean isScattered(Holder holder) {
+        return holder.isStore() && !holder.transferAddress().isEmpty();
     }
 
     /** The name that a holder has in the replica. */
@@ -79,7 +97,7 @@ public final class ShardReplica {
         return List.copyOf(known.keySet());
     }
 
-    /** Slots in the replica's index of holders that others may pull from. Of this copy; changes with it. */
+    /** Slots in the workers' index of those that others may pull from. Of this copy; changes with it. */
     public BitSet offering() {
         return offering;
     }
@@ -90,7 +108,7 @@ public final class ShardReplica {
         if (entry == null) {
             return null;
         }
-        var state = replica.state(key(holder));
+        var state = of(holder).state(key(holder));
         return switch (entry.shardState) {
             case COMPLETE -> state;
             case REBUILDING -> IndexReplica.State.REBUILDING;
@@ -107,9 +125,10 @@ public final class ShardReplica {
     /** What to tell the shard with a Follow. */
     public List<Position> positions(long nowNanos) {
         replica.snapshotsDue(nowNanos); // Notes who has room again; asking is by position.
+        stores.snapshotsDue(nowNanos);
         var positions = new ArrayList<Position>();
         for (var entry : known.values()) {
-            if (replica.state(key(entry.holder)) != IndexReplica.State.REBUILDING && entry.sequence >= 0) {
+            if (of(entry.holder).state(key(entry.holder)) != IndexReplica.State.REBUILDING && entry.sequence >= 0) {
                 positions.add(new Position(entry.holder, entry.sequence, entry.shardState));
             }
         }
@@ -147,15 +166,18 @@ public final class ShardReplica {
             if (slot != PrefixIndex.UNKNOWN) {
                 offering.clear(slot);
             }
-            replica.leave(key(holder));
+            of(holder).leave(key(holder));
         }
     }
 
     private Known join(Holder holder) {
         return known.computeIfAbsent(holder, _ -> {
-            replica.join(key(holder));
-            offering.set(
-                    replica.index().slot(key(holder)), !holder.transferAddress().isEmpty());
+            of(holder).join(key(holder));
+            if (!isScattered(holder)) {
+                offering.set(
+                        replica.index().slot(key(holder)),
+                        !holder.transferAddress().isEmpty());
+            }
             return new Known(holder);
         });
     }
@@ -166,12 +188,13 @@ public final class ShardReplica {
         var entry = join(position.holder());
         entry.shardState = position.state();
         var key = key(entry.holder);
+        var copy = of(entry.holder);
         if (isNew && position.sequence() == 1) {
-            replica.apply(new SnapshotPart(key, 0, 0, 1, List.of()), heardNanos);
+            copy.apply(new SnapshotPart(key, 0, 0, 1, List.of()), heardNanos);
             entry.sequence = 0;
         }
-        replica.apply(new EventBatch(key, position.sequence(), events(changes.changes())));
-        boolean whole = replica.state(key) != IndexReplica.State.REBUILDING;
+        copy.apply(new EventBatch(key, position.sequence(), events(changes.changes(), copy == stores)));
+        boolean whole = copy.state(key) != IndexReplica.State.REBUILDING;
         if (whole) {
             long last = position.sequence() + PrefixCacheProtocol.events(changes.changes()) - 1;
             entry.sequence = Math.max(entry.sequence, last);
@@ -183,19 +206,24 @@ public final class ShardReplica {
         var position = contents.position();
         var entry = join(position.holder());
         var key = key(entry.holder);
-        boolean whole = replica.state(key) != IndexReplica.State.REBUILDING;
+        var copy = of(entry.holder);
+        boolean whole = copy.state(key) != IndexReplica.State.REBUILDING;
         if (whole && position.sequence() <= entry.sequence) {
             return; // An answer that came too late.
         }
         if (whole || contents.part() == 0) {
-            replica.join(key);
+            copy.join(key);
         }
         entry.shardState = position.state();
-        replica.apply(
+        copy.apply(
                 new SnapshotPart(
-                        key, position.sequence(), contents.part(), contents.parts(), stored(contents.blocks())),
+                        key,
+                        position.sequence(),
+                        contents.part(),
+                        contents.parts(),
+                        stored(contents.blocks(), copy == stores)),
                 nowNanos);
-        if (replica.state(key) != IndexReplica.State.REBUILDING) {
+        if (copy.state(key) != IndexReplica.State.REBUILDING) {
             entry.sequence = position.sequence();
         }
     }
@@ -208,7 +236,7 @@ public final class ShardReplica {
             var entry = join(position.holder());
             entry.shardState = position.state();
             lacking |= entry.sequence < position.sequence()
-                    || replica.state(key(entry.holder)) == IndexReplica.State.REBUILDING;
+                    || of(entry.holder).state(key(entry.holder)) == IndexReplica.State.REBUILDING;
         }
         List.copyOf(known.keySet()).stream()
                 .filter(holder -> !listed.contains(holder))
@@ -216,31 +244,33 @@ public final class ShardReplica {
         return lacking;
     }
 
-    private static List<BlockEvent> events(List<Change> changes) {
+    private static List<BlockEvent> events(List<Change> changes, boolean scattered) {
         var events = new ArrayList<BlockEvent>();
         for (var change : changes) {
             for (int i = 0; i < change.hashes().size(); i++) {
                 events.add(
                         change.stored()
-                                ? stored(change, i)
+                                ? stored(change, i, scattered)
                                 : new BlockEvent.Evicted(hash(change, i), tier(change.tier())));
             }
         }
         return events;
     }
 
-    private static List<BlockEvent.Stored> stored(List<Change> changes) {
+    private static List<BlockEvent.Stored> stored(List<Change> changes, boolean scattered) {
         var stored = new ArrayList<BlockEvent.Stored>();
         for (var change : changes) {
             for (int i = 0; i < change.hashes().size(); i++) {
-                stored.add(stored(change, i));
+                stored.add(stored(change, i, scattered));
             }
         }
         return stored;
     }
 
-    private static BlockEvent.Stored stored(Change change, int index) {
-        return new BlockEvent.Stored(hash(change, index), Hashes.parent(change, index), tier(change.tier()));
+    /** @param scattered whether its parent is of no interest: it is not expected to be there */
+    private static BlockEvent.Stored stored(Change change, int index, boolean scattered) {
+        var parent = scattered ? null : Hashes.parent(change, index);
+        return new BlockEvent.Stored(hash(change, index), parent, tier(change.tier()));
     }
 
     private static BlockHash hash(Change change, int index) {

@@ -236,11 +236,11 @@ class IndexShardProperties {
                 assertThat(held(world.shard.blocks(member.holder)))
                         .as("seed %d, shard of %s", seed, member.holder)
                         .isEqualTo(member.blocks.keySet());
-                var slot = world.replica.replica().index().slot(ShardReplica.key(member.holder));
+                var slot = world.replica.of(member.holder).index().slot(ShardReplica.key(member.holder));
                 assertThat(world.replica.state(member.holder))
                         .as("seed %d, replica of %s", seed, member.holder)
                         .isEqualTo(IndexReplica.State.EXACT);
-                assertThat(world.replica.replica().index().blocks(slot))
+                assertThat(world.replica.of(member.holder).index().blocks(slot))
                         .as("seed %d, replica of %s", seed, member.holder)
                         .isEqualTo(member.blocks.size());
                 sum += member.blocks.size();

@@ -2,6 +2,7 @@ package dev.kvasir.router.placement;
 
 import dev.kvasir.kvstore.index.Match;
 import dev.kvasir.kvstore.index.PrefixIndex;
+import dev.kvasir.kvstore.index.Reach;
 import dev.kvasir.router.placement.ClusterView.Cached;
 import dev.kvasir.router.placement.ClusterView.WorkerView;
 import dev.kvasir.router.placement.LoadLedger.Account;
@@ -44,15 +45,16 @@ public final class ClusterState {
     public ClusterView view(Query query, long nowNanos) {
         var prompt = query.prompt();
         var known = prompt.size() == 0 ? null : prefixes.prefixes(query);
-        int offered = 0;
+        Reach reach = null;
         if (known != null) {
             known.replica().index().match(prompt, prompt.size(), match);
-            offered = match.longest(known.offering());
+            int offered = match.longest(known.offering());
+            reach = new Reach(prompt, offered, known.stores().index(), known.segmentBlocks());
         }
+        var others = reach;
         var underWay = expected.match(prompt);
         var workers = new ArrayList<WorkerView>();
-        int far = offered;
-        ledger.forEach(nowNanos, account -> workers.add(worker(account, query, known, far, underWay, nowNanos)));
+        ledger.forEach(nowNanos, account -> workers.add(worker(account, query, known, others, underWay, nowNanos)));
         return new ClusterView(workers);
     }
 
@@ -60,7 +62,7 @@ public final class ClusterState {
             Account account,
             Query query,
             @Nullable Prefixes known,
-            int offered,
+            @Nullable Reach others,
             Map<WorkerId, Integer> underWay,
             long nowNanos) {
         int blockSize = account.capacity().blockSize();
@@ -70,6 +72,7 @@ public final class ClusterState {
         int soon = underWay.isEmpty() ? 0 : underWay.getOrDefault(account.id(), 0);
         int here = Math.max(soon, match.deviceBlocks(slot));
         int near = Math.max(here, match.blocks(slot));
+        int offered = others == null ? near : Math.max(near, others.from(near));
         int far = known != null && pulls(account, (offered - near) * blockSize, known) ? offered : near;
         var cached = new Cached(here * blockSize, near * blockSize, far * blockSize);
         return new WorkerView(

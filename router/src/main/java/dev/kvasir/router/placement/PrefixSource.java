@@ -15,8 +15,16 @@ public interface PrefixSource {
     /**
      * Who has which blocks of one kind.
      *
-     * @param offering slots in the replica's index of holders that others may pull from
+     * @param replica of what workers have, from the beginnings of chains
+     * @param offering slots in its index of those that others may pull from
+     * @param stores of what kvstores have, from anywhere in their chains; all of it may be pulled
+     * @param segmentBlocks blocks of a chain that kvstores keep together
      * @param ofUse whether a worker computes such blocks itself, and so may go on from those of others
      */
-    record Prefixes(IndexReplica replica, BitSet offering, Predicate<WorkerId> ofUse) {}
+    record Prefixes(
+            IndexReplica replica,
+            BitSet offering,
+            IndexReplica stores,
+            int segmentBlocks,
+            Predicate<WorkerId> ofUse) {}
 }

@@ -34,12 +34,14 @@ import org.junit.jupiter.params.provider.EnumSource;
 class ClusterStateTest {
     private static final int BLOCK = 16;
     private static final int WORKERS = 4;
+    private static final int SEGMENT = 8;
 
     private final IndexReplica replica = new IndexReplica(new IndexReplica.Limits(10_000, 10_000, 10_000, 1));
+    private final IndexReplica stores = new IndexReplica(new IndexReplica.Limits(10_000, 10_000, 10_000, 1));
     private final BitSet offering = new BitSet();
     private final Set<WorkerId> others = new HashSet<>();
     private final ClusterState state =
-            new ClusterState(_ -> new Prefixes(replica, offering, worker -> !others.contains(worker)));
+            new ClusterState(_ -> new Prefixes(replica, offering, stores, SEGMENT, worker -> !others.contains(worker)));
     private final SplittableRandom random = new SplittableRandom(7);
     private final List<WorkerId> workers = new ArrayList<>();
 
@@ -72,7 +74,6 @@ class ClusterStateTest {
     void whatOthersOfferCountsAtTheWorkersOwnPriceAndWhatNobodyOffersDoesNot() {
         var prompt = prompt(1, 100);
         var store = new Holder("kvstore:1", 99);
-        hold(store, stored(prompt, 80, Tier.DISK));
         hold(workers.get(0).holder(), stored(prompt, 100, Tier.DEVICE));
         hold(workers.get(1).holder(), stored(prompt, 20, Tier.DEVICE));
         priced(workers.get(1), new PullPrice(16, 0.25));
@@ -82,7 +83,7 @@ class ClusterStateTest {
         assertThat(state.view(query(prompt), 0).workers())
                 .allMatch(w -> w.cached().far() == w.cached().near());
 
-        offering.set(replica.index().slot(store));
+        join(stores, store, stored(prompt, 80, Tier.DISK));
 
         assertThat(state.view(query(prompt), 0).workers())
                 .extracting(WorkerView::cached)
@@ -95,6 +96,26 @@ class ClusterStateTest {
         double pulled = 320 + 0.25 * (16 + 0.25 * 960);
         assertThat(candidates.get(1).cost() - candidates.get(0).cost()).isCloseTo(pulled, within(5.0));
         assertThat(candidates.get(1).pull()).isEqualTo(new PullPrice(16, 0.25));
+    }
+
+    @Test
+    void whatSeveralKvstoresHaveOfAPromptCountsTogetherWithWhatTheWorkerHas() {
+        var prompt = prompt(1, 100);
+        var one = new Holder("a/kvstore", 98);
+        var other = new Holder("b/kvstore", 99);
+        join(stores, one, scattered(prompt, 24, 48));
+        join(stores, other, scattered(prompt, 48, 61));
+        hold(workers.get(0).holder(), stored(prompt, 30, Tier.DEVICE));
+        workers.forEach(worker -> priced(worker, new PullPrice(0, 0.1)));
+        assertThat(state.view(query(prompt), 0).workers())
+                .extracting(w -> w.cached().far() / BLOCK)
+                .containsExactly(61, 0, 0, 0);
+
+        offering.set(replica.index().slot(workers.get(0).holder()));
+        assertThat(state.view(query(prompt), 0).workers()).allMatch(w -> w.cached().far() == 61 * BLOCK);
+
+        stores.leave(one);
+        assertThat(state.view(query(prompt), 0).workers()).allMatch(w -> w.cached().far() == 30 * BLOCK);
     }
 
     @Test
@@ -301,11 +322,21 @@ class ClusterStateTest {
     }
 
     private void hold(Holder holder, List<BlockEvent> blocks) {
-        if (replica.state(holder) == null) {
-            replica.join(holder);
-            replica.apply(new SnapshotPart(holder, 0, 0, 1, List.of()), 0);
+        join(replica, holder, blocks);
+    }
+
+    private static void join(IndexReplica copy, Holder holder, List<BlockEvent> blocks) {
+        if (copy.state(holder) == null) {
+            copy.join(holder);
+            copy.apply(new SnapshotPart(holder, 0, 0, 1, List.of()), 0);
         }
-        replica.apply(new EventBatch(holder, 1, blocks));
+        copy.apply(new EventBatch(holder, 1, blocks));
+    }
+
+    private static List<BlockEvent> scattered(HashChain chain, int from, int to) {
+        return IntStream.range(from, to)
+                .<BlockEvent>mapToObj(i -> new BlockEvent.Stored(chain.get(i), null, Tier.HOST))
+                .toList();
     }
 
     private static List<BlockEvent> stored(HashChain chain, int blocks, Tier tier) {

@@ -46,17 +46,17 @@ public final class SharedBlocks implements BlockListener {
     public interface Offering {
         Offering NONE = new Offering() {
             @Override
-            public void copied(StoredBlock block) {}
+            public void copied(BlockHash place, BlockHash hash) {}
 
             @Override
-            public void completed(BlockHash first, BlockHash hash) {}
+            public void completed(BlockHash place, BlockHash hash) {}
         };
 
-        /** The block is in host memory; from whatever thread. */
-        void copied(StoredBlock block);
+        /** The block was copied to host memory; {@code place} decides who may keep it. */
+        void copied(BlockHash place, BlockHash hash);
 
         /** The block is complete on the device. */
-        void completed(BlockHash first, BlockHash hash);
+        void completed(BlockHash place, BlockHash hash);
     }
 
     private final BlockFeed feed;
@@ -123,7 +123,6 @@ public final class SharedBlocks implements BlockListener {
         @Override
         public void stored(StoredBlock block) {
             tell(true, block);
-            offering.copied(block);
         }
 
         @Override
@@ -157,7 +156,7 @@ public final class SharedBlocks implements BlockListener {
     public void stored(int block) {
         var news = news(true, block);
         feed.add(news);
-        offering.completed(news.first(), news.hash());
+        offering.completed(named(known().place(block)), news.hash());
     }
 
     /** Whoever comes back once may do so again, here or, should this worker be lost, elsewhere: a copy is made while there is time. */
@@ -213,6 +212,7 @@ public final class SharedBlocks implements BlockListener {
                 reservation.publish(copy);
             }
         }
+        offering.copied(named(known().place(block)), copy.hash());
         kept.incrementAndGet();
         return true;
     }
@@ -220,7 +220,12 @@ public final class SharedBlocks implements BlockListener {
     private StoredBlock named(int block, int checksum) {
         var known = known();
         return new StoredBlock(
-                named(known.hash(block)), named(known.first(block)), parent(block), known.depth(block), checksum);
+                named(known.hash(block)),
+                named(known.first(block)),
+                parent(block),
+                known.depth(block),
+                checksum,
+                known.place(block));
     }
 
     /** From now on every block is worth keeping. */
@@ -228,9 +233,25 @@ public final class SharedBlocks implements BlockListener {
         draining = true;
     }
 
-    /** Calls {@code each} with all blocks, of the device and in host memory: first of the chain, and name. */
+    /**
+     * Calls {@code each} with all blocks that were computed here, of the device and in host memory: what decides who may keep
+     * it, and name.
+     */
     public void forEachBlock(BiConsumer<BlockHash, BlockHash> each) {
-        all().forEach(news -> each.accept(news.first(), news.hash()));
+        var known = known();
+        for (int block = 0; block < known.pool().capacity(); block++) {
+            var hash = known.hash(block);
+            if (hash != null) {
+                each.accept(named(known.place(block)), hash);
+            }
+        }
+        if (tier != null) {
+            tier.blocks().forEach(copy -> {
+                if (copy.place() != null) {
+                    each.accept(copy.place(), copy.hash());
+                }
+            });
+        }
     }
 
     /** Copies blocks of the device to the host tier, for others to read. Those that are not there are left out. */

@@ -390,7 +390,7 @@ class SharedBlocksTest {
         cachedTokens(core, 1);
         assertThat(tier.size()).isZero();
         var names = new HashSet<BlockHash>();
-        shared.forEachBlock((first, hash) -> names.add(hash));
+        shared.forEachBlock((place, hash) -> names.add(hash));
         assertThat(names).hasSize(core.cache().size());
         shared.export(List.copyOf(names));
         assertThat(tier.size()).isEqualTo(core.cache().size());
