@@ -6,6 +6,7 @@ import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.kvstore.hash.Segments;
 import dev.kvasir.kvstore.index.IndexReplica;
+import dev.kvasir.kvstore.index.Keeper;
 import dev.kvasir.kvstore.index.Match;
 import dev.kvasir.kvstore.shard.ShardReplica;
 import dev.kvasir.protocol.HashList;
@@ -70,7 +71,7 @@ class SourcesProperties {
         }
         for (int i = 0; i < size; i++) {
             var place = Segments.place(prompt, i, SEGMENT);
-            held.get(stores.indexOf(Segments.keeper(place, stores, Holder::address).orElseThrow()))
+            held.get(stores.indexOf(Keeper.of(place, stores, Holder::address).orElseThrow()))
                     .add(i);
         }
         for (int s = 0; s < stores.size(); s++) {

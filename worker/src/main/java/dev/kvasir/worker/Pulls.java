@@ -120,7 +120,10 @@ public final class Pulls implements Puller {
     /** Whether a member is known to have all blocks up to {@code end} where they can be read from here. */
     private boolean isNear(@Nullable KvSource source, int end) {
         var with = near;
-        return with != null && source != null && source.blocks() >= end && with.neighbours().isNear(source);
+        return with != null
+                && source != null
+                && source.blocks() >= end
+                && with.neighbours().isNear(source);
     }
 
     /** What would cost too much from afar may be cheap from a neighbour: the next pull knows. */
@@ -256,13 +259,7 @@ public final class Pulls implements Puller {
             Transfer transfer = null;
             try {
                 transfer = client.pull(
-                        leg.transferAddress(),
-                        leg.incarnation(),
-                        format,
-                        leg.hashes(),
-                        leg.isSparse(),
-                        tier,
-                        timeout);
+                        leg.transferAddress(), leg.incarnation(), format, leg.hashes(), leg.isSparse(), tier, timeout);
             } catch (RuntimeException e) {
                 LOG.debug("No pull from {}", leg.transferAddress(), e);
             } finally { // Whatever went wrong: a sequence waits for this.

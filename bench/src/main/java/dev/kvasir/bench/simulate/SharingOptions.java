@@ -19,9 +19,8 @@ final class SharingOptions {
             names = "--store-added",
             paramLabel = "PERCENT",
             defaultValue = "0",
-            description =
-                    "What kvstores have beyond the cache, in percent of the trace's different blocks (default:"
-                            + " ${DEFAULT-VALUE}).")
+            description = "What kvstores have beyond the cache, in percent of the trace's different blocks (default:"
+                    + " ${DEFAULT-VALUE}).")
     private double storeAdded;
 
     @Option(

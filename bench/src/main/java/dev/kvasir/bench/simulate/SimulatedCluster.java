@@ -200,7 +200,12 @@ final class SimulatedCluster {
             var pull = legs.isEmpty() ? null : pulls.begin(prompt, legs, worker.queuedTokens(), now);
             return pull == null
                     ? new Job(index, request, now, 0, 0)
-                    : new Job(index, request, pull.readySeconds(), have, legs.getLast().end());
+                    : new Job(
+                            index,
+                            request,
+                            pull.readySeconds(),
+                            have,
+                            legs.getLast().end());
         }
 
         /** Who has what follows the first {@code have} blocks: kvstores, and the worker that has most. */

@@ -5,6 +5,7 @@ import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.kvstore.hash.Segments;
 import dev.kvasir.kvstore.index.Holder;
 import dev.kvasir.kvstore.index.IndexReplica;
+import dev.kvasir.kvstore.index.Keeper;
 import dev.kvasir.kvstore.index.PrefixIndex;
 import dev.kvasir.kvstore.index.Tier;
 import java.util.ArrayList;
@@ -80,7 +81,7 @@ final class SimulatedStores {
     void offer(Chains.Place block) {
         var place = Segments.place(block.chain(), block.depth(), segmentBlocks);
         var store = keepers.computeIfAbsent(
-                place, p -> Segments.keeper(p, stores, s -> s.address).orElseThrow());
+                place, p -> Keeper.of(p, stores, s -> s.address).orElseThrow());
         store.cache.use(block.chain().get(block.depth()), null, store);
     }
 

@@ -1,7 +1,7 @@
 package dev.kvasir.kvstore.actor;
 
 import dev.kvasir.kvstore.hash.BlockHash;
-import dev.kvasir.kvstore.hash.Segments;
+import dev.kvasir.kvstore.index.Keeper;
 import dev.kvasir.protocol.PrefixCacheProtocol;
 import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.protocol.PrefixCacheProtocol.Introduce;
@@ -95,13 +95,13 @@ public final class StoreDirectory {
         return stores;
     }
 
-    /** The one that blocks of a place go to, see {@link Segments}. */
+    /** The one that blocks of a place go to, see {@link Keeper}. */
     public Optional<Holder> keeper(BlockHash place) {
         return keeper(place, stores);
     }
 
     /** The same, of the kvstores given. */
     public static Optional<Holder> keeper(BlockHash place, Collection<Holder> stores) {
-        return Segments.keeper(place, stores, Holder::address);
+        return Keeper.of(place, stores, Holder::address);
     }
 }

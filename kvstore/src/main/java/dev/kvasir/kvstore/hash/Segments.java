@@ -1,10 +1,5 @@
 package dev.kvasir.kvstore.hash;
 
-import java.util.Collection;
-import java.util.Comparator;
-import java.util.Optional;
-import java.util.function.Function;
-
 /**
  * Where the blocks of a chain are kept by kvstores: a chain is cut in segments, and each goes to a kvstore by its last block.
  * The last one names all before it, so chains that begin alike part with the segment in which they differ, from its first
@@ -25,23 +20,5 @@ public final class Segments {
     /** What decides where a block of a chain is kept: the last block of its segment, or of the chain where that ends before. */
     public static BlockHash place(HashChain chain, int index, int segmentBlocks) {
         return chain.get(Math.min(chain.size(), end(index, segmentBlocks)) - 1);
-    }
-
-    /** The member that keeps what has this place: by rendezvous hashing, so that few places move when one comes or goes. */
-    public static <T> Optional<T> keeper(BlockHash place, Collection<T> members, Function<T, String> address) {
-        return members.stream()
-                .max(Comparator.comparingLong((T member) -> weight(address.apply(member), place))
-                        .thenComparing(address));
-    }
-
-    private static long weight(String address, BlockHash place) {
-        long mixed = (place.high() ^ mix(address.hashCode())) * 0xBF58476D1CE4E5B9L;
-        return mix(mixed ^ place.low());
-    }
-
-    private static long mix(long value) {
-        long mixed = (value ^ value >>> 30) * 0x9E3779B97F4A7C15L;
-        mixed = (mixed ^ mixed >>> 27) * 0x94D049BB133111EBL;
-        return mixed ^ mixed >>> 31;
     }
 }

@@ -22,9 +22,5 @@ public interface PrefixSource {
      * @param ofUse whether a worker computes such blocks itself, and so may go on from those of others
      */
     record Prefixes(
-            IndexReplica replica,
-            BitSet offering,
-            IndexReplica stores,
-            int segmentBlocks,
-            Predicate<WorkerId> ofUse) {}
+            IndexReplica replica, BitSet offering, IndexReplica stores, int segmentBlocks, Predicate<WorkerId> ofUse) {}
 }

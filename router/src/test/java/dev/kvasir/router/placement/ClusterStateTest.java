@@ -112,10 +112,12 @@ class ClusterStateTest {
                 .containsExactly(61, 0, 0, 0);
 
         offering.set(replica.index().slot(workers.get(0).holder()));
-        assertThat(state.view(query(prompt), 0).workers()).allMatch(w -> w.cached().far() == 61 * BLOCK);
+        assertThat(state.view(query(prompt), 0).workers())
+                .allMatch(w -> w.cached().far() == 61 * BLOCK);
 
         stores.leave(one);
-        assertThat(state.view(query(prompt), 0).workers()).allMatch(w -> w.cached().far() == 30 * BLOCK);
+        assertThat(state.view(query(prompt), 0).workers())
+                .allMatch(w -> w.cached().far() == 30 * BLOCK);
     }
 
     @Test
