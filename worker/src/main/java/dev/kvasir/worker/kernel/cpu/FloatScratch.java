@@ -3,8 +3,8 @@ package dev.kvasir.worker.kernel.cpu;
 /**
  * A heap array of one owner that grows to the largest need seen. It is large enough to be an object of its own region under
  * the default collector, which then starts at a page: from {@code start} on, vectors do not cross cache lines. Under
- * another collector they may, which costs about a tenth of the speed with vectors of 32 bytes, and up to half with vectors of 64,
- * and nothing else.
+ * another collector they may, which costs about a tenth of the speed with vectors of 32 bytes, probably more with
+ * vectors of 64, and nothing else.
  */
 final class FloatScratch {
     private static final int LENGTH_MIN = 1 << 21;
