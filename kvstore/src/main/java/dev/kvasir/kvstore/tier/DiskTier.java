@@ -4,12 +4,9 @@ import dev.kvasir.kvstore.hash.BlockHash;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -21,15 +18,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Blocks of one format in a file of fixed size, which outlive the process. One thread opens and writes it, {@link #start} or
- * whoever calls {@link #step}; what it cannot keep up with is not kept. Nobody but readers of a block waits for the disk, and no lock is held meanwhile. Nothing that is
- * read is believed before its header and checksum were found right, so that a torn write, a flipped bit, another model's file
- * or an old version cost a block and no more. A disk that fails, is full or slow switches itself off, says why, and is tried
- * again later; everything else goes on without it. Thread-safe.
- *
- * <pre>
- * 4096 bytes   {@link DiskTitle}
- * then slots   header (80 bytes, {@link FrameHeader}), the block's bytes, up to a multiple of 4096
- * </pre>
+ * whoever calls {@link #step}; what it cannot keep up with is not kept. Nobody but readers of a block waits for the disk, and
+ * no lock is held meanwhile. Nothing that is read is believed before its header and checksum were found right, so that a
+ * torn write, a flipped bit, another model's file or an old version cost a block and no more. A disk that fails, is full or
+ * slow switches itself off, says why, and is tried again later; everything else goes on without it. Thread-safe. What lies
+ * where in the file: {@link DiskLayout}.
  */
 public final class DiskTier implements AutoCloseable {
     /** Told of blocks that can be read now, or no longer. */
@@ -61,13 +54,10 @@ public final class DiskTier implements AutoCloseable {
     public static final String FILES = "blocks-*.kv";
 
     private static final Logger LOG = LoggerFactory.getLogger(DiskTier.class);
-    private static final int PAGE = 4096;
     private static final int WRITES_WAITING_MAX = 64;
     private static final int BYTES_WAITING_MAX = 64 << 20;
     /** More readers would all wait where a disk hangs. */
     private static final int READERS_MAX = 4;
-    /** An operation that takes so many times as long as a slow one may never end. */
-    private static final int HANG = 4;
 
     /** A block on its way to disk; the bytes are a copy. */
     private static final class Write {
@@ -84,14 +74,12 @@ public final class DiskTier implements AutoCloseable {
         }
     }
 
-    private final BlockFormat format;
     private final Path path;
     private final BlockFile.Opener opener;
     private final LongSupplier clock;
     private final Listener listener;
     private final Limits limits;
-    private final int slots;
-    private final int stride;
+    private final DiskLayout layout;
     private final DiskHealth health;
     private final ArrayBlockingQueue<Write> writes;
     private final AtomicLong rejected = new AtomicLong();
@@ -99,8 +87,6 @@ public final class DiskTier implements AutoCloseable {
     private final AtomicLong dropped = new AtomicLong();
     private final Semaphore readers = new Semaphore(READERS_MAX);
     private final Thread writer;
-    /** When operations under way began, the oldest first. */
-    private final Map<Object, Long> underWay = new LinkedHashMap<>();
 
     private TierIndex index = new TierIndex();
     private List<Integer> free = new ArrayList<>();
@@ -120,16 +106,14 @@ public final class DiskTier implements AutoCloseable {
             Limits limits,
             LongSupplier clock,
             Listener listener) {
-        this.format = format;
         this.path = file(folder, format);
         this.opener = opener;
         this.clock = clock;
         this.listener = listener;
         this.limits = limits;
-        this.stride = Math.ceilDiv(FrameHeader.BYTES + format.blockBytes(), PAGE) * PAGE;
-        this.slots = Math.clamp((limits.bytesMax() - DiskTitle.BYTES) / stride, 0, Integer.MAX_VALUE);
+        this.layout = new DiskLayout(format, limits.bytesMax());
         this.health = new DiskHealth(limits.slow(), limits.pauseNanos());
-        this.writes = new ArrayBlockingQueue<>(Math.clamp(BYTES_WAITING_MAX / stride, 1, WRITES_WAITING_MAX));
+        this.writes = new ArrayBlockingQueue<>(Math.clamp(BYTES_WAITING_MAX / layout.stride(), 1, WRITES_WAITING_MAX));
         this.writer = Thread.ofPlatform().name("kvasir-disk").daemon().unstarted(this::writeAll);
     }
 
@@ -139,14 +123,11 @@ public final class DiskTier implements AutoCloseable {
         return this;
     }
 
-    /** What lies in a file. */
-    private record Content(TierIndex index, List<Integer> free) {}
-
     private void open() {
         @Nullable BlockFile opened = null;
         try {
             opened = opener.open(path);
-            install(opened, hasOwnTitle(opened) ? takeUp(opened) : begin(opened));
+            install(opened, layout.hasTitle(opened) ? takeUp(opened) : begin(opened));
         } catch (IOException e) {
             close(opened);
             synchronized (this) {
@@ -156,7 +137,7 @@ public final class DiskTier implements AutoCloseable {
         }
     }
 
-    private synchronized void install(BlockFile opened, Content content) {
+    private synchronized void install(BlockFile opened, DiskContent content) {
         opening = false;
         if (closed) {
             close(opened);
@@ -170,16 +151,19 @@ public final class DiskTier implements AutoCloseable {
         index.entries().forEach(entry -> listener.stored(entry.block()));
     }
 
-    private Content begin(BlockFile of) throws IOException {
+    private DiskContent begin(BlockFile of) throws IOException {
         if (of.size() > 0) {
             rejected.incrementAndGet();
             listener.overwritten();
         }
-        of.write(DiskTitle.of(format), 0);
-        var content = new Content(new TierIndex(), new ArrayList<>());
-        for (int slot = slots - 1; slot >= 0; slot--) {
-            content.free().add(slot);
-        }
+        layout.writeTitle(of);
+        return DiskContent.none(layout);
+    }
+
+    private DiskContent takeUp(BlockFile from) throws IOException {
+        var speed = new DiskHealth(limits.slow(), limits.pauseNanos());
+        var content = DiskContent.of(from, layout, speed, clock, () -> closed);
+        rejected.addAndGet(content.rejected());
         return content;
     }
 
@@ -188,50 +172,11 @@ public final class DiskTier implements AutoCloseable {
         return folder.resolve("blocks-%08x.kv".formatted(FrameHeader.digest(format)));
     }
 
-    private boolean hasOwnTitle(BlockFile of) throws IOException {
-        var title = ByteBuffer.allocate(DiskTitle.BYTES);
-        return of.read(title, 0) && title.flip().equals(DiskTitle.of(format));
-    }
-
-    private Content takeUp(BlockFile from) throws IOException {
-        var content = new Content(new TierIndex(), new ArrayList<>());
-        var speed = new DiskHealth(limits.slow(), limits.pauseNanos());
-        var bytes = ByteBuffer.allocate(FrameHeader.BYTES);
-        for (int slot = slots - 1; slot >= 0 && !closed; slot--) {
-            bytes.clear();
-            long start = clock.getAsLong();
-            var header = from.read(bytes, at(slot)) ? FrameHeader.read(bytes.flip()) : null;
-            long now = clock.getAsLong();
-            if (speed.succeeded(now - start, now)) {
-                throw new IOException(speed.reason());
-            }
-            if (header != null
-                    && isOwn(header)
-                    && content.index().get(header.block().hash()) == null) {
-                content.index().add(header.block(), slot);
-            } else {
-                if (header != null) {
-                    rejected.incrementAndGet();
-                }
-                content.free().add(slot);
-            }
-        }
-        return content;
-    }
-
-    private boolean isOwn(FrameHeader header) {
-        return header.formatDigest() == FrameHeader.digest(format) && header.length() == format.blockBytes();
-    }
-
-    private long at(int slot) {
-        return DiskTitle.BYTES + (long) slot * stride;
-    }
-
     /** Keeps a block, some time later, if the disk can. The bytes are copied. */
     public void offer(StoredBlock block, MemorySegment bytes) {
         synchronized (this) {
             lookForHang();
-            if (file == null || slots == 0 || index.get(block.hash()) != null) {
+            if (file == null || layout.slots() == 0 || index.get(block.hash()) != null) {
                 return;
             }
         }
@@ -280,14 +225,11 @@ public final class DiskTier implements AutoCloseable {
             if (slot < 0) {
                 return;
             }
-            begun(write, clock.getAsLong());
+            health.begun(write, clock.getAsLong());
         }
-        var bytes = ByteBuffer.allocate(FrameHeader.BYTES + format.blockBytes());
-        bytes.put(new FrameHeader(FrameHeader.digest(format), 0, write.block(), format.blockBytes()).bytes());
-        bytes.put(write.bytes).flip();
         long start = clock.getAsLong();
         try {
-            to.write(bytes, at(slot));
+            layout.write(to, slot, write.block(), write.bytes);
             written(write.block(), slot, to, start);
         } catch (IOException | OutOfMemoryError e) { // There may be no memory outside of the heap.
             failed(to, "writing failed: " + e.getMessage());
@@ -296,21 +238,14 @@ public final class DiskTier implements AutoCloseable {
         }
     }
 
-    private synchronized void begun(Object operation, long start) {
-        underWay.put(operation, start);
-    }
-
     private synchronized void ended(Object operation) {
-        underWay.remove(operation);
+        health.ended(operation);
     }
 
     /** Nobody waits for a disk that hangs, and so nobody notices but those who come by. */
     private void lookForHang() {
-        if (file != null && !underWay.isEmpty()) {
-            long took = clock.getAsLong() - underWay.values().iterator().next();
-            if (took > HANG * limits.slow()) {
-                switchOff("an operation has not ended for %d ms".formatted(took / 1_000_000));
-            }
+        if (file != null && health.hangs(clock.getAsLong())) {
+            off(health.reason());
         }
     }
 
@@ -359,7 +294,6 @@ public final class DiskTier implements AutoCloseable {
         index.entries().forEach(entry -> listener.evicted(entry.block()));
         index = new TierIndex();
         writes.clear();
-        underWay.clear();
         var old = file;
         file = null;
         if (old != null) { // Which may wait for those who still read or write.
@@ -419,6 +353,8 @@ public final class DiskTier implements AutoCloseable {
     private @Nullable StoredBlock readNow(BlockHash hash, MemorySegment to) {
         TierIndex.Entry entry;
         BlockFile from;
+        long start = clock.getAsLong();
+        var operation = new Object();
         synchronized (this) {
             entry = index.get(hash);
             from = file;
@@ -427,13 +363,11 @@ public final class DiskTier implements AutoCloseable {
             }
             index.touch(entry);
             index.pin(entry);
+            health.begun(operation, start);
         }
-        long start = clock.getAsLong();
-        var operation = new Object();
-        begun(operation, start);
         boolean sound = false;
         try {
-            sound = isSound(from, entry, to);
+            sound = layout.read(from, entry.slot(), entry.block(), to);
             measured(from, start);
         } catch (IOException e) {
             failed(from, "reading failed: " + e.getMessage());
@@ -442,19 +376,6 @@ public final class DiskTier implements AutoCloseable {
             release(entry, sound);
         }
         return sound ? entry.block() : null;
-    }
-
-    private boolean isSound(BlockFile from, TierIndex.Entry entry, MemorySegment to) throws IOException {
-        var bytes = ByteBuffer.allocate(FrameHeader.BYTES);
-        if (!from.read(bytes, at(entry.slot()))) {
-            return false;
-        }
-        var header = FrameHeader.read(bytes.flip());
-        return header != null
-                && isOwn(header)
-                && header.block().equals(entry.block())
-                && from.read(to.asByteBuffer(), at(entry.slot()) + FrameHeader.BYTES)
-                && Checksum.of(to) == header.block().checksum();
     }
 
     private synchronized void release(TierIndex.Entry entry, boolean sound) {
@@ -483,7 +404,7 @@ public final class DiskTier implements AutoCloseable {
 
     /** Blocks that fit. */
     public int capacity() {
-        return slots;
+        return layout.slots();
     }
 
     public synchronized boolean isOff() {
