@@ -1,5 +1,6 @@
 package dev.kvasir.bench;
 
+import dev.kvasir.protocol.tls.Certificates;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -54,6 +55,13 @@ public final class BenchCommand implements Callable<Integer> {
             description = "Bearer token (default: environment variable OPENAI_API_KEY).",
             defaultValue = "${env:OPENAI_API_KEY}")
     private @Nullable String apiKey;
+
+    @Option(
+            names = "--cacert",
+            paramLabel = "FILE",
+            description =
+                    "Certificates in PEM to believe in, for a server that speaks TLS (default: those of the JVM).")
+    private @Nullable Path authority;
 
     @Option(names = "--chat", description = "Ask /v1/chat/completions instead of /v1/completions; implies --text.")
     private boolean chat;
@@ -258,7 +266,6 @@ public final class BenchCommand implements Callable<Integer> {
     }
 
     private Target target() {
-        var key = apiKey == null || apiKey.isEmpty() ? null : apiKey;
         require(
                 promptCount >= 1 && timeoutSeconds >= 1 && warmUpCount >= 0 && warmUpCount <= 1000,
                 "--num-prompts and --timeout must be at least 1, --warm-up in 0..1000");
@@ -270,16 +277,27 @@ public final class BenchCommand implements Callable<Integer> {
         require(
                 "http".equals(url.getScheme()) || "https".equals(url.getScheme()),
                 "--url is '" + url + "' but must begin with http:// or https://");
+        var server = server();
         return new Target(
-                url,
-                model == null ? OpenAiClient.onlyModel(url, key) : model,
+                server,
+                model == null ? OpenAiClient.onlyModel(server) : model,
                 chat,
                 ignoreEos,
                 temperature,
                 cacheSalt ? "bench-" + Long.toHexString(new SplittableRandom().nextLong()) : null,
                 Duration.ofSeconds(timeoutSeconds),
-                overload == null ? null : Duration.ofMillis((long) deadline),
-                key);
+                overload == null ? null : Duration.ofMillis((long) deadline));
+    }
+
+    private Server server() {
+        try {
+            return new Server(
+                    url,
+                    apiKey == null || apiKey.isEmpty() ? null : apiKey,
+                    authority == null ? null : Certificates.trusting(authority));
+        } catch (IllegalArgumentException e) {
+            throw new BenchException("--cacert: " + e.getMessage(), e);
+        }
     }
 
     private Schedule schedule() {

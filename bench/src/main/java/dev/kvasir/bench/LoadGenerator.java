@@ -28,7 +28,7 @@ public final class LoadGenerator {
     public static List<RequestResult> run(Target target, Workload workload, Schedule schedule, Progress progress)
             throws InterruptedException {
         var generator = new LoadGenerator(target, workload, progress);
-        try (var client = new OpenAiClient(generator::now)) {
+        try (var client = new OpenAiClient(target.server(), generator::now)) {
             switch (schedule) {
                 case Schedule.Closed closed -> generator.closedLoop(client, closed);
                 case Schedule.Open open -> generator.openLoop(client, open);
@@ -42,12 +42,12 @@ public final class LoadGenerator {
     /** Sends requests that share nothing with the workload and forgets their times; the first failure ends the benchmark. */
     public static void warmUp(Target target, Workload workload, int count) throws InterruptedException {
         long start = System.nanoTime();
-        try (var client = new OpenAiClient(() -> System.nanoTime() - start)) {
+        try (var client = new OpenAiClient(target.server(), () -> System.nanoTime() - start)) {
             for (int i = 0; i < count; i++) {
                 var failure = client.run(workload.warmUp(i), 0, target).failure();
                 if (failure != null) {
                     throw new BenchException("the first request to %s failed: %s: %s"
-                            .formatted(target.url(), failure.kind(), failure.message()));
+                            .formatted(target.server().url(), failure.kind(), failure.message()));
                 }
             }
         }

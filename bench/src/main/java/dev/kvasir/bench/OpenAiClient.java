@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -24,28 +23,24 @@ import org.jspecify.annotations.Nullable;
 final class OpenAiClient implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int ERROR_BODY_MAX = 4096;
-    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
 
     private final ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor();
-    private final HttpClient http = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(CONNECT_TIMEOUT)
-            .executor(executor)
-            .build();
+    private final Server server;
+    private final HttpClient http;
     private final LongSupplier clock;
 
     /** @param clock nanoseconds since the start of the run */
-    OpenAiClient(LongSupplier clock) {
+    OpenAiClient(Server server, LongSupplier clock) {
+        this.server = server;
+        this.http = server.client().executor(executor).build();
         this.clock = clock;
     }
 
     /** The first model that {@code /v1/models} lists. */
-    static String onlyModel(URI url, @Nullable String apiKey) {
-        var request = request(url, "/v1/models", apiKey).GET().timeout(CONNECT_TIMEOUT);
-        try (var http = HttpClient.newBuilder()
-                .version(HttpClient.Version.HTTP_1_1)
-                .connectTimeout(CONNECT_TIMEOUT)
-                .build()) {
+    static String onlyModel(Server server) {
+        var url = server.url();
+        var request = server.request("/v1/models").GET().timeout(Server.CONNECT_TIMEOUT);
+        try (var http = server.client().build()) {
             var response = http.send(request.build(), BodyHandlers.ofString());
             var models = JSON.readTree(response.body()).path("data");
             if (response.statusCode() != 200 || models.isEmpty()) {
@@ -66,7 +61,7 @@ final class OpenAiClient implements AutoCloseable {
 
     /** Sends one request, waits for its stream's end and tells what was seen. Never throws for what a server does. */
     RequestResult run(PlannedRequest planned, long intendedNanos, Target target) throws InterruptedException {
-        var builder = request(target.url(), target.chat() ? "/v1/chat/completions" : "/v1/completions", target.apiKey())
+        var builder = server.request(target.chat() ? "/v1/chat/completions" : "/v1/completions")
                 .header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofByteArray(body(planned, target)));
         if (target.deadline() != null) {
@@ -120,13 +115,6 @@ final class OpenAiClient implements AutoCloseable {
         } catch (ExecutionException e) {
             return Failure.of(e.getCause() == null ? e : e.getCause());
         }
-    }
-
-    private static HttpRequest.Builder request(URI url, String path, @Nullable String apiKey) {
-        var root = url.toString();
-        var builder = HttpRequest.newBuilder(
-                URI.create((root.endsWith("/") ? root.substring(0, root.length() - 1) : root) + path));
-        return apiKey == null ? builder : builder.header("Authorization", "Bearer " + apiKey);
     }
 
     private static byte[] body(PlannedRequest planned, Target target) {

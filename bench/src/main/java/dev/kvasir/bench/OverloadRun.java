@@ -28,7 +28,8 @@ final class OverloadRun {
 
     void run(PrintWriter out) throws InterruptedException {
         out.printf(
-                "Overload of %s at %s, good means %s, seed %d%n", target.model(), target.url(), level, workload.seed());
+                "Overload of %s at %s, good means %s, seed %d%n",
+                target.model(), target.server().url(), level, workload.seed());
         out.printf(ROW, "load", "sent/s", "answered/s", "good/s", "refused", "TTFT p50", "TTFT p99");
         double capacity = row(out, streams.toString(), workload, streams).requestsPerSecond();
         double peak = 0;

@@ -79,7 +79,7 @@ public final class ResultFile {
 
     private static void config(ObjectNode node, BenchRun run) {
         var target = run.target();
-        node.put("url", target.url().toString())
+        node.put("url", target.server().url().toString())
                 .put("model", target.model())
                 .put("endpoint", target.chat() ? "chat" : "completions")
                 .put("ignore_eos", target.ignoreEos())

@@ -23,7 +23,7 @@ final class LoadGeneratorTest {
     }
 
     private static Target target(FakeServer server, Duration timeout) {
-        return new Target(server.url(), "fake", false, true, 0, "salt", timeout, null, null);
+        return new Target(new Server(server.url(), null, null), "fake", false, true, 0, "salt", timeout, null);
     }
 
     private static List<RequestResult> run(FakeServer server, int count, Schedule schedule)
@@ -156,7 +156,7 @@ final class LoadGeneratorTest {
         }
         var results = LoadGenerator.run(gone, workload(1), new Schedule.Closed(1), Progress.silent());
         assertThat(Summary.of(results, ServiceLevel.NONE).failures()).isEqualTo(Map.of("no connection", 1L));
-        assertThatThrownBy(() -> OpenAiClient.onlyModel(gone.url(), null))
+        assertThatThrownBy(() -> OpenAiClient.onlyModel(gone.server()))
                 .isInstanceOf(BenchException.class)
                 .hasMessageContaining("no server answers at http://127.0.0.1:");
     }

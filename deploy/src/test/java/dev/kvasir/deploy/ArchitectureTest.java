@@ -48,9 +48,14 @@ final class ArchitectureTest {
     }
 
     @Test
-    void benchKnowsOfTheRouterItsPlacementAlone() {
+    void benchKnowsOfTheRouterItsPlacementAloneAndNoMessages() {
         assertIndependent(
-                BENCH, List.of("dev.kvasir.router", "dev.kvasir.router.grpc..", "dev.kvasir.router.http..", PROTOCOL));
+                BENCH,
+                List.of(
+                        "dev.kvasir.router",
+                        "dev.kvasir.router.grpc..",
+                        "dev.kvasir.router.http..",
+                        "dev.kvasir.protocol"));
     }
 
     @Test

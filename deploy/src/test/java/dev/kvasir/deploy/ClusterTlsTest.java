@@ -7,6 +7,7 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.kvasir.bench.BenchCommand;
 import dev.kvasir.client.ConnectionOptions;
 import dev.kvasir.client.KvasirClient;
 import dev.kvasir.deploy.Settings.Flag;
@@ -40,6 +41,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
 
 /** Members with certificates, which are made for the test, and members with others or none. */
 final class ClusterTlsTest {
@@ -212,6 +214,8 @@ final class ClusterTlsTest {
                 assertThatThrownBy(stranger::models).hasMessageContaining("401", "the API key is not known");
                 assertThat(tokensOverGrpc(router)).isEqualTo(16);
                 aStreamIsResumedWithTheKeyOfItsTenantAlone(router, request);
+                assertThat(bench(router, "--api-key=sk-test")).isEqualTo(0);
+                assertThat(bench(router, "--api-key=sk-other")).isNotEqualTo(0);
             }
         }
     }
@@ -237,6 +241,20 @@ final class ClusterTlsTest {
             assertThat(send(http, router, path, "sk-test", null).statusCode()).isEqualTo(404);
             assertThat(send(http, router, path, "sk-acme", null).statusCode()).isEqualTo(200);
         }
+    }
+
+    private static int bench(KvasirNode router, String key) {
+        var output = new PrintWriter(new StringWriter());
+        return new CommandLine(new BenchCommand())
+                .setOut(output)
+                .setErr(output)
+                .execute(
+                        "--url=" + router.addresses().http(),
+                        key,
+                        "--cacert=" + made.certificate("members"),
+                        "--num-prompts=2",
+                        "--input-len=8",
+                        "--output-len=4");
     }
 
     private static HttpResponse<String> send(
