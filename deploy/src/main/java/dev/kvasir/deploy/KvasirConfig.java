@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param dataDir folder for what this member leaves behind
  * @param restartsPerHour times that a member whose worker broke may start anew
  * @param warmUpTimeout bound of the time spent warming up before serving; zero for no warm-up
+ * @param doorsWarmUp what a router does of the kind
  * @param tls certificates, where members talk with those alone who show one of the same authority
  * @param status of members without doors for clients
  * @param pekko settings of the user for Pekko itself
@@ -41,6 +42,7 @@ public record KvasirConfig(
         Path dataDir,
         int restartsPerHour,
         Duration warmUpTimeout,
+        DoorsWarmUpConfig doorsWarmUp,
         ClusterConfig cluster,
         Optional<PemFiles> tls,
         StatusConfig status,
@@ -103,6 +105,7 @@ public record KvasirConfig(
                 orElse(kvasir, "data-dir", Path::of, home.resolve(".kvasir/data")),
                 kvasir.getInt("restarts-per-hour"),
                 kvasir.getDuration("warm-up-timeout"),
+                DoorsWarmUpConfig.from(kvasir, kvasir.getDuration("warm-up-timeout")),
                 cluster,
                 tls(kvasir.getConfig("tls")),
                 StatusConfig.from(kvasir.getConfig("status")),

@@ -91,6 +91,29 @@ public final class KvasirNode implements AutoCloseable {
         if (folder != null && config.has(Role.ROUTER)) {
             router = RouterMember.start(config, folder, system, registry, shards);
         }
+        var doors = router == null ? DoorsWarmUp.none() : DoorsWarmUp.begin(config, router.model());
+        try {
+            join(folder, certificates, registry, shards, doors, report);
+        } finally {
+            doors.end();
+        }
+        if (router != null && worker != null) {
+            router.awaitWorker(config.cluster().joinTimeout());
+        }
+    }
+
+    /** The doors say that they serve as soon as a worker does, so they are warm before they know of any. */
+    private void join(
+            @Nullable ModelFolder folder,
+            Optional<Certificates> certificates,
+            PrometheusRegistry registry,
+            PrefixCacheShards shards,
+            DoorsWarmUp doors,
+            StartReport report)
+            throws InterruptedException {
+        if (!config.has(Role.WORKER)) {
+            doors.await(report);
+        }
         long start = System.nanoTime();
         ClusterMember.join(system, config.cluster(), certificates);
         report.stage("joined the cluster as " + ClusterMember.address(system), System.nanoTime() - start);
@@ -99,10 +122,7 @@ public final class KvasirNode implements AutoCloseable {
                     KvStore.create(config.kvstore(), place(), shards, registry), "kvasir-kvstore", Props.empty());
         }
         if (folder != null && config.has(Role.WORKER)) {
-            worker = WorkerMember.start(config, folder, system, registry, shards, report);
-        }
-        if (router != null && worker != null) {
-            router.awaitWorker(config.cluster().joinTimeout());
+            worker = WorkerMember.start(config, folder, system, registry, shards, doors, report);
         }
     }
 

@@ -124,6 +124,10 @@ final class RouterMember implements AutoCloseable {
         }
     }
 
+    ServedModel model() {
+        return model;
+    }
+
     /** The model takes conversations. */
     boolean hasChat() {
         return model.text().chat().isPresent();

@@ -71,21 +71,24 @@ final class WorkerMember {
         system.systemActorOf(watcher(system), "kvasir-worker-watcher", Props.empty());
     }
 
-    /** Loads the model, warms it up and begins to serve. What cannot be loaded is refused here, in the user's terms. */
+    /** Loads the model, warms it up and, once the doors are warm too, begins to serve. What cannot be loaded is refused here, in the user's terms. */
     static WorkerMember start(
             KvasirConfig config,
             ModelFolder folder,
             ActorSystem<?> system,
             PrometheusRegistry registry,
             PrefixCacheShards shards,
-            StartReport report) {
+            DoorsWarmUp doors,
+            StartReport report)
+            throws InterruptedException {
         long start = System.nanoTime();
         var model = load(config, folder, system, report);
         report.stage("loaded " + size(model.description()), System.nanoTime() - start);
         try {
             WarmUp.run(model, config.warmUpTimeout(), report);
+            doors.await(report);
             return new WorkerMember(system, model, registry, config, shards);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | InterruptedException e) {
             model.runner().close();
             throw e;
         }

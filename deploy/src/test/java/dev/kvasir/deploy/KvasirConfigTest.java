@@ -50,6 +50,17 @@ final class KvasirConfigTest {
     }
 
     @Test
+    void doorsWarmUpNoLongerThanAnythingMay() {
+        var usual = KvasirConfig.load(null, Map.of(), Map.of()).doorsWarmUp();
+        assertThat(usual).isEqualTo(new DoorsWarmUpConfig(Duration.ofSeconds(2), 2000));
+        assertThat(usual.isWanted()).isTrue();
+        var none = KvasirConfig.load(null, Map.of("KVASIR_WARM_UP_TIMEOUT", "0 s"), Map.of());
+        assertThat(none.doorsWarmUp().isWanted()).isFalse();
+        var less = KvasirConfig.load(null, Map.of("KVASIR_DOORS_WARM_UP_TIMEOUT", "1 s"), Map.of());
+        assertThat(less.doorsWarmUp().timeout()).isEqualTo(Duration.ofSeconds(1));
+    }
+
+    @Test
     void certificatesAreAllThereOrNone() throws IOException {
         var pem = Files.writeString(folder.resolve("some.pem"), "");
         var config = load(
@@ -168,6 +179,8 @@ final class KvasirConfigTest {
                 "kvasir.roles = [boss] | kvasir.roles names 'boss' but roles are router, worker and kvstore",
                 "kvasir.served-model-name = \"a b\" | kvasir.served-model-name is 'a b'",
                 "kvasir.warm-up-timeout = -1 s | kvasir.warm-up-timeout",
+                "kvasir.doors-warm-up-timeout = -1 s | kvasir.doors-warm-up-timeout",
+                "kvasir.doors-warm-up-requests = -1 | kvasir.doors-warm-up-requests",
                 "kvasir { | own.conf",
             })
     void whatCannotBeIsRefusedByName(String text, String message) throws IOException {

@@ -41,12 +41,19 @@ import org.junit.jupiter.api.TestInstance;
 final class ServeTest {
     private static final String PROMPT = "What is 17 + 25?";
 
+    private final StringWriter report = new StringWriter();
+    private String metricsAtStart;
     private KvasirNode node;
     private ManagedChannel channel;
 
     @BeforeAll
-    void start() throws InterruptedException {
-        node = KvasirNode.start(config(Map.of()), new StartReport(new PrintWriter(new StringWriter()), true));
+    void start() throws InterruptedException, IOException {
+        node = KvasirNode.start(config(Map.of()), new StartReport(new PrintWriter(report), true));
+        try (var client = HttpClient.newHttpClient()) {
+            var page = HttpRequest.newBuilder(node.addresses().http().resolve("/metrics"))
+                    .build();
+            metricsAtStart = client.send(page, BodyHandlers.ofString()).body();
+        }
         channel = NettyChannelBuilder.forTarget(node.addresses().grpc())
                 .usePlaintext()
                 .build();
@@ -101,6 +108,15 @@ final class ServeTest {
                 .forEachRemaining((GenerateResponse response) ->
                         text.append(response.getOutput().getText()));
         return text.toString();
+    }
+
+    @Test
+    void warmingUpTheDoorsIsReportedAndCountsForNobody() {
+        assertThat(report.toString()).containsPattern("warmed up the doors with [1-9][0-9]* requests");
+        assertThat(metricsAtStart)
+                .contains("vllm:prompt_tokens_total{model_name=\"demo\"} 0.0")
+                .doesNotContain("vllm:time_to_first_token_seconds_count")
+                .doesNotContain("vllm:request_success_total{");
     }
 
     @Test

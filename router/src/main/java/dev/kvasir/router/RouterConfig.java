@@ -99,6 +99,32 @@ public record RouterConfig(
                 section.getDuration("minority-timeout"));
     }
 
+    /** The same for doors on free ports of the loopback address that let everybody in, in plain text. */
+    public RouterConfig onLoopback() {
+        return new RouterConfig(
+                "127.0.0.1",
+                0,
+                0,
+                placement,
+                concurrentRequestsMax,
+                requestTimeoutMax,
+                acceptTimeout,
+                slowReaderTimeout,
+                bufferedTokensMax,
+                messageBytesMax,
+                metadataBytesMax,
+                callsPerConnectionMax,
+                connectionAgeMax,
+                keepAliveTimeMin,
+                handshakeTimeout,
+                drainTimeout,
+                drainSettle,
+                tenantIsolation,
+                remoteAdmin,
+                AccessConfig.OPEN,
+                minorityTimeout);
+    }
+
     private static Policy placement(String title) {
         return Policy.of(title)
                 .orElseThrow(() -> new IllegalArgumentException("kvasir.router.placement is %s but must be one of %s"

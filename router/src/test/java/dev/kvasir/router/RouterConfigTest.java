@@ -71,6 +71,13 @@ public class RouterConfigTest {
                         Duration.ofSeconds(3)));
     }
 
+    @Test
+    void doorsOnLoopbackNeedNeitherKeyNorCertificateNorACertainPort() {
+        var alone = RouterConfig.from(section("host = \"0.0.0.0\", http-port = 8000, api-keys = [secret]"))
+                .onLoopback();
+        assertThat(alone).isEqualTo(RouterConfig.from(section("")));
+    }
+
     @ParameterizedTest
     @CsvSource({
         "http-port, 70000, 0..65535",
