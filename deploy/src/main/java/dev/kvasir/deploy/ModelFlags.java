@@ -102,7 +102,9 @@ final class ModelFlags {
     @Option(
             names = "--tensor-parallel-exchange",
             paramLabel = "WAY",
-            description = "How they exchange activations: auto, nccl or peer (reading each other's memory).")
+            description =
+                    "How they exchange activations: auto, nccl, peer (reading each other's memory) or fused (the same with the"
+                            + " norms that follow).")
     private @Nullable String exchangeWay;
 
     @Option(

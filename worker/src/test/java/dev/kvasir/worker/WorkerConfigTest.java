@@ -122,7 +122,7 @@ class WorkerConfigTest {
                 "device = tpu | kvasir.worker.device is tpu but must be one of [auto, cpu, cuda]",
                 "gpu-memory-utilization = 1.5 | kvasir.worker.gpu-memory-utilization is 1.5 but must be in (0, 1]",
                 "tensor-parallel-size = 9 | kvasir.worker.tensor-parallel-size is 9 but must be in [1, 8]",
-                "tensor-parallel-exchange = mpi | kvasir.worker.tensor-parallel-exchange is mpi but must be one of [auto, nccl, peer]",
+                "tensor-parallel-exchange = mpi | kvasir.worker.tensor-parallel-exchange is mpi but must be one of [auto, nccl, peer, fused]",
                 "fairness.output-token-weight = 0 | kvasir.worker.fairness.output-token-weight is 0 but must be in [1, 1000]",
                 "load-format = pt | kvasir.worker.load-format is pt but must be one of [auto, dummy]",
             })

@@ -56,6 +56,7 @@ final class RankChecks {
             way(ExchangeWay.NCCL);
         }
         way(ExchangeWay.PEER);
+        way(ExchangeWay.FUSED);
     }
 
     private void way(ExchangeWay way) {
@@ -66,9 +67,15 @@ final class RankChecks {
                 }
                 var name = "%s, %s".formatted(way, type).toLowerCase(Locale.ROOT);
                 checks.accept(sums(ranks, type, "sums by " + name));
+                if (way == ExchangeWay.FUSED) {
+                    checks.accept(RankStepChecks.norms(ranks, type, "sums and norms by " + name));
+                }
                 if (type == DType.F32) {
                     checks.accept(gatherings(ranks, "gathering by " + name));
                     checks.accept(recorded(ranks, "recorded sums by " + name));
+                }
+                if (type == DType.F32 && way == ExchangeWay.FUSED) {
+                    checks.accept(RankStepChecks.largest(ranks, "largest logit by " + name));
                 }
                 if (type == DType.BF16) {
                     times(ranks, way);
@@ -86,7 +93,7 @@ final class RankChecks {
     }
 
     /** What one rank adds up: two parts in turn, and where the sum goes. */
-    private record Sum(Kernels kernels, Exchange exchange, List<Matrix> parts, Matrix out, Weight table) {
+    record Sum(Kernels kernels, Exchange exchange, List<Matrix> parts, Matrix out, Weight table) {
         static Sum of(Ranks ranks, int rank, int rows, int columns) {
             var kernels = ranks.kernels(rank);
             var exchange = ranks.exchange(rank);
@@ -99,7 +106,7 @@ final class RankChecks {
         }
 
         /** 64 rows of whole numbers up to 8, of which sums are exact. */
-        private static Weight table(Kernels kernels, int rank, int columns) {
+        static Weight table(Kernels kernels, int rank, int columns) {
             try (var arena = Arena.ofConfined()) {
                 var data = arena.allocate(64L * columns * Float.BYTES, 64);
                 for (int row = 0; row < 64; row++) {
@@ -153,7 +160,7 @@ final class RankChecks {
         return tally.result(type == DType.F32 ? 0 : 1e-2);
     }
 
-    private static float total(int ranks, int turn, int row, int column) {
+    static float total(int ranks, int turn, int row, int column) {
         float sum = 0;
         for (int rank = 0; rank < ranks; rank++) {
             sum += Sum.value(rank, (row + 13 * turn) % 64, column);
@@ -251,6 +258,9 @@ final class RankChecks {
         if (way == ExchangeWay.PEER) {
             copies(ranks);
         }
+        if (way == ExchangeWay.FUSED) {
+            report.note("us per sum and norm (apart)", RankStepChecks.times(ranks));
+        }
     }
 
     /** How fast each GPU reads each other's memory. */
@@ -283,55 +293,6 @@ final class RankChecks {
                             String.format(Locale.ROOT, "%8.0f GB/s", rate[0]));
                 }
             }
-        }
-    }
-
-    /** What an element has to be. */
-    @FunctionalInterface
-    private interface Expected {
-        float at(int row, int column);
-    }
-
-    /** Comparisons of all ranks. */
-    private static final class Tally {
-        private final String name;
-        private int cases;
-        private double error;
-        private String failure = "";
-
-        Tally(String name) {
-            this.name = name;
-        }
-
-        void compare(Matrix matrix, int rows, int columns, Expected expected) {
-            var values = new float[columns];
-            double worst = 0;
-            var where = "";
-            for (int row = 0; row < rows; row++) {
-                matrix.read(row, values);
-                for (int c = 0; c < columns; c++) {
-                    float wanted = expected.at(row, c);
-                    double difference = Math.abs(values[c] - wanted) / Math.max(1, Math.abs(wanted));
-                    if (!(difference <= worst)) {
-                        worst = Double.isNaN(difference) ? Double.POSITIVE_INFINITY : difference;
-                        where = "%d x %d: %s instead of %s at [%d, %d]"
-                                .formatted(rows, columns, values[c], wanted, row, c);
-                    }
-                }
-            }
-            add(worst, where);
-        }
-
-        private synchronized void add(double worst, String where) {
-            cases++;
-            if (worst > error) {
-                error = worst;
-                failure = where;
-            }
-        }
-
-        synchronized KernelCheck result(double tolerance) {
-            return new KernelCheck(name, cases, error, tolerance, error > tolerance ? failure : "");
         }
     }
 }

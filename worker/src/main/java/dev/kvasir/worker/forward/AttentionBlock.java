@@ -23,13 +23,14 @@ record AttentionBlock(
     /** A weight with its bias. */
     record Projection(Weight weight, @Nullable Weight bias) {}
 
-    void forward(Activations a, Matrix in, Batch batch, KvStorage kv) {
+    /** Returns the residual stream as {@code next} has normalised it. */
+    Matrix forward(Activations a, Matrix in, Batch batch, KvStorage kv, RowNorm next) {
         int rows = batch.rowCount;
         heads.apply(a.heads(), in, rows);
         queryNorm.apply(a.query(), a.query(), rows);
         keyNorm.apply(a.key(), a.key(), rows);
         kernels.rotateAndWriteKv(a.query(), a.key(), a.value(), rotary, kv, layer, batch);
         kernels.attend(a.attended(), a.query(), kv, layer, batch, shape);
-        output.apply(a, a.attended(), rows);
+        return output.apply(a, a.attended(), rows, next);
     }
 }

@@ -4,6 +4,7 @@ import dev.kvasir.model.config.ModelConfig;
 import dev.kvasir.model.weights.LoadProgress;
 import dev.kvasir.model.weights.ModelWeights;
 import dev.kvasir.worker.kernel.Batch;
+import dev.kvasir.worker.kernel.Choices;
 import dev.kvasir.worker.kernel.Exchange;
 import dev.kvasir.worker.kernel.Exchange.Gathering;
 import dev.kvasir.worker.kernel.Kernels;
@@ -131,8 +132,10 @@ public final class Decoder {
         if (positions != null) {
             kernels.addPositions(a.hidden(), batch.rowCount, positions, batch.positions, 0);
         }
-        for (var layer : layers) {
-            layer.forward(a, batch, kv);
+        Matrix in = layers.getFirst().attentionNorm().apply(a.normed(), a.hidden(), batch.rowCount);
+        for (int i = 0; i < layers.size(); i++) {
+            var next = i + 1 < layers.size() ? layers.get(i + 1).attentionNorm() : RowNorm.NONE;
+            in = layers.get(i).forward(a, in, batch, kv, next);
         }
     }
 
@@ -148,6 +151,35 @@ public final class Decoder {
 
     /** Logits of {@code Batch.logitRows} [from, from + count), after {@link #layers}; overwritten by the next call. */
     public Matrix logits(Batch batch, int from, int count) {
+        computeLogits(batch, from, count);
+        bringTogether(count);
+        return logitsMatrix();
+    }
+
+    /** Finds the largest of those logits. They are on one rank alone then, where {@link #choosesFromParts}. */
+    public void choose(Choices into, Batch batch, int from, int count) {
+        computeLogits(batch, from, count);
+        if (gathering != null && gathering.chooses()) {
+            gathering.chooseLargest(into, count);
+        } else {
+            bringTogether(count);
+            kernels.chooseLargest(into, logitsMatrix(), count);
+        }
+    }
+
+    /** Whether ranks find the largest logits without telling each other all: {@link #bringTogether} does that. */
+    public boolean choosesFromParts() {
+        return gathering != null && gathering.chooses();
+    }
+
+    /** Has the first rows of {@link #logitsMatrix} on all ranks. */
+    public void bringTogether(int count) {
+        if (gathering != null) {
+            gathering.gather(count);
+        }
+    }
+
+    private void computeLogits(Batch batch, int from, int count) {
         var a = activations;
         kernels.gather(a.last(), a.hidden(), batch.logitRows, from, count);
         finalNorm.apply(a.last(), a.last(), count);
@@ -155,9 +187,5 @@ public final class Decoder {
         if (config.logitScale() != 1 || config.logitSoftcap() != 0) {
             kernels.scale(a.logits(), count, config.logitScale(), config.logitSoftcap());
         }
-        if (gathering != null) {
-            gathering.gather(count);
-        }
-        return logitsMatrix();
     }
 }

@@ -12,16 +12,19 @@ record DecoderLayer(
         FeedForwardBlock feedForward,
         boolean parallel) {
 
-    void forward(Activations a, Batch batch, KvStorage kv) {
+    /**
+     * Computes the layer.
+     *
+     * @param in the residual stream as {@link #attentionNorm} has normalised it
+     * @param next the norm of what follows; returns the residual stream as it has normalised that
+     */
+    Matrix forward(Activations a, Matrix in, Batch batch, KvStorage kv, RowNorm next) {
         int rows = batch.rowCount;
-        Matrix attentionInput = attentionNorm.apply(a.normed(), a.hidden(), rows);
         if (parallel) {
             Matrix feedForwardInput = feedForwardNorm.apply(a.normedToo(), a.hidden(), rows);
-            attention.forward(a, attentionInput, batch, kv);
-            feedForward.forward(a, feedForwardInput, rows);
-            return;
+            attention.forward(a, in, batch, kv, RowNorm.NONE);
+            return feedForward.forward(a, feedForwardInput, rows, next);
         }
-        attention.forward(a, attentionInput, batch, kv);
-        feedForward.forward(a, feedForwardNorm.apply(a.normed(), a.hidden(), rows), rows);
+        return feedForward.forward(a, attention.forward(a, in, batch, kv, feedForwardNorm), rows, next);
     }
 }

@@ -163,11 +163,7 @@ final class DecoderLoader {
 
     private RowNorm norm(Norm norm, Weight weight, @Nullable Weight bias) {
         return switch (norm.kind()) {
-            case RMS ->
-                (out, in, rows) -> {
-                    kernels.rmsNorm(out, in, rows, weight, norm.epsilon(), norm.weightOffset());
-                    return out;
-                };
+            case RMS -> new RowNorm.Rms(kernels, weight, norm.epsilon(), norm.weightOffset());
             case LAYER ->
                 (out, in, rows) -> {
                     kernels.layerNorm(out, in, rows, weight, bias, norm.epsilon());

@@ -11,15 +11,15 @@ import dev.kvasir.worker.kernel.Matrix;
  */
 record FeedForwardBlock(Kernels kernels, Activation activation, ProjectionGroup inner, ResidualUpdate down) {
 
-    void forward(Activations a, Matrix in, int rows) {
+    /** Returns the residual stream as {@code next} has normalised it. */
+    Matrix forward(Activations a, Matrix in, int rows, RowNorm next) {
         var first = a.inner().parts().getFirst();
         var whole = inner.whole();
         if (inner.parts().size() == 2
                 && whole != null
                 && whole.bias() == null
                 && a.inner().whole() != null) {
-            down.apply(a, kernels.multiplyGated(a.inner(), in, rows, whole.weight(), activation), rows);
-            return;
+            return down.apply(a, kernels.multiplyGated(a.inner(), in, rows, whole.weight(), activation), rows, next);
         }
         inner.apply(a.inner(), in, rows);
         if (inner.parts().size() == 1) {
@@ -27,6 +27,6 @@ record FeedForwardBlock(Kernels kernels, Activation activation, ProjectionGroup 
         } else {
             kernels.gate(first, a.inner().parts().getLast(), rows, activation);
         }
-        down.apply(a, first, rows);
+        return down.apply(a, first, rows, next);
     }
 }

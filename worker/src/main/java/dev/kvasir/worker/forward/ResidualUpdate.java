@@ -7,9 +7,10 @@ import dev.kvasir.worker.kernel.Matrix;
 import dev.kvasir.worker.kernel.Weight;
 import org.jspecify.annotations.Nullable;
 
-/** Adds the last projection of attention or feed-forward to the residual stream. */
+/** Adds the last projection of attention or feed-forward to the residual stream, which what comes next has normalised. */
 sealed interface ResidualUpdate {
-    void apply(Activations activations, Matrix in, int rows);
+    /** Returns where the normalised residual stream is. */
+    Matrix apply(Activations activations, Matrix in, int rows, RowNorm next);
 
     /** Whether nothing happens to the projection in between, so that it can be added as it is computed. */
     static boolean isDirect(Layer layer) {
@@ -20,14 +21,15 @@ sealed interface ResidualUpdate {
     record Whole(Kernels kernels, Weight weight, @Nullable Weight bias, RowNorm norm, float scale, boolean direct)
             implements ResidualUpdate {
         @Override
-        public void apply(Activations activations, Matrix in, int rows) {
+        public Matrix apply(Activations activations, Matrix in, int rows, RowNorm next) {
             if (direct) {
                 kernels.multiply(activations.hidden(), in, rows, weight, bias, true);
-                return;
+            } else {
+                kernels.multiply(activations.update(), in, rows, weight, bias, false);
+                norm.apply(activations.update(), activations.update(), rows);
+                kernels.add(activations.hidden(), activations.update(), rows, scale);
             }
-            kernels.multiply(activations.update(), in, rows, weight, bias, false);
-            norm.apply(activations.update(), activations.update(), rows);
-            kernels.add(activations.hidden(), activations.update(), rows, scale);
+            return next.apply(activations.normed(), activations.hidden(), rows);
         }
     }
 
@@ -47,16 +49,16 @@ sealed interface ResidualUpdate {
             boolean direct)
             implements ResidualUpdate {
         @Override
-        public void apply(Activations activations, Matrix in, int rows) {
+        public Matrix apply(Activations activations, Matrix in, int rows, RowNorm next) {
             var part = activations.parts().get(turn);
             kernels.multiply(part, in, rows, weight, bias, false);
             if (direct) {
-                exchange.sum(activations.hidden(), part, rows, true);
-                return;
+                return next.applyToSum(exchange, activations.normed(), activations.hidden(), part, rows);
             }
             exchange.sum(activations.update(), part, rows, false);
             norm.apply(activations.update(), activations.update(), rows);
             kernels.add(activations.hidden(), activations.update(), rows, scale);
+            return next.apply(activations.normed(), activations.hidden(), rows);
         }
     }
 }

@@ -15,6 +15,17 @@ public interface Exchange {
      */
     void sum(Matrix out, Matrix part, int rows, boolean accumulate);
 
+    /**
+     * in[r] += the sum of all ranks' part[r], then out = in / rms(in) * (weightOffset + weight), as {@link #sum} and {@link
+     * Kernels#rmsNorm} would do it one after the other. All ranks take the same way.
+     *
+     * @return false where nothing was done, since there is no faster way
+     */
+    default boolean sumAndNormalise(
+            Matrix out, Matrix in, Matrix part, int rows, Weight weight, float epsilon, float weightOffset) {
+        return false;
+    }
+
     /** Room for what is to be added up. All ranks allocate alike, before the first exchange. */
     Matrix allocatePart(int rowsMax, int columns);
 
@@ -31,5 +42,15 @@ public interface Exchange {
 
         /** Brings rows to all ranks. */
         void gather(int rows);
+
+        /** Whether {@link #chooseLargest} is there. */
+        default boolean chooses() {
+            return false;
+        }
+
+        /** The largest of each row's columns of all ranks, as {@link Kernels#chooseLargest}, told without the others. */
+        default void chooseLargest(Choices into, int rows) {
+            throw new UnsupportedOperationException("these ranks bring together whole rows");
+        }
     }
 }

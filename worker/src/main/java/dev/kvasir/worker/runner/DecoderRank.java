@@ -12,8 +12,9 @@ import dev.kvasir.worker.kernel.Scores;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one rank computes of each step, from the batch to choices. Every rank has all logits and chooses for itself, which
- * gives all the same choices: the next step finds them where it runs. Used by the rank's thread alone.
+ * What one rank computes of each step, from the batch to choices. Every rank knows what is largest, or has all logits and
+ * chooses for itself, which gives all the same choices: the next step finds them where it runs. Used by the rank's thread
+ * alone.
  */
 public final class DecoderRank {
     /** Changed logits of a step: biases, ends that may not come, tokens with penalties. */
@@ -99,8 +100,14 @@ public final class DecoderRank {
     /** Logits of {@code Batch.logitRows} [from, from + count), and what is largest. */
     void logits(int from, int count) {
         if (count > 0) {
-            decoder.logits(batch, from, count);
-            kernels.chooseLargest(choices, decoder.logitsMatrix(), count);
+            decoder.choose(choices, batch, from, count);
+        }
+    }
+
+    /** Brings the logits of {@link #logits} to all ranks, where they are not there. */
+    void bringTogether(int count) {
+        if (count > 0 && decoder.choosesFromParts()) {
+            decoder.bringTogether(count);
         }
     }
 

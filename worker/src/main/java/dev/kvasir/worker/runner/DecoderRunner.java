@@ -166,6 +166,7 @@ public final class DecoderRunner implements ModelRunner {
         }
         ranks.each(compute);
         int count = first.decoder().logitRows(batch, 0);
+        bringTogether(next, count);
         draw(next, count);
         readings[begun++ % readings.length] =
                 new Reading(first.read(count), score(next, 0, count), count, batch.logitRowCount);
@@ -182,6 +183,21 @@ public final class DecoderRunner implements ModelRunner {
         var list = first.draws();
         if (list != null) {
             all.get(rank).draw(list);
+        }
+    }
+
+    /** All logits are wanted by all that is not plainly greedy. */
+    private void bringTogether(Step next, int count) {
+        for (int i = 0; i < next.size(); i++) {
+            var work = next.get(i);
+            if (work.scoreFrom() < work.scoreTo()
+                    || work.outputCount() > 1
+                    || (work.outputCount() == 1
+                            && (!work.output(0).isPlainlyGreedy(work.position())
+                                    || work.output(0).isScored()))) {
+                ranks.each(rank -> all.get(rank).bringTogether(count));
+                return;
+            }
         }
     }
 
@@ -232,7 +248,10 @@ public final class DecoderRunner implements ModelRunner {
         for (int from = reading.rows(); from < reading.allRows(); ) {
             int start = from;
             int count = first.decoder().logitRows(first.batch(), start);
-            ranks.each(rank -> all.get(rank).logits(start, count));
+            ranks.each(rank -> {
+                all.get(rank).logits(start, count);
+                all.get(rank).bringTogether(count);
+            });
             take(first.read(count), score(next, start, count), count);
             from += count;
         }

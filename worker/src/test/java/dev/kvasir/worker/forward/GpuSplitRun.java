@@ -64,7 +64,8 @@ final class GpuSplitRun {
                 failures += golden(golden, way, gpus);
             }
             for (var type : List.of(DType.F32, DType.BF16, DType.F16)) {
-                failures += larger(type, way, gpus);
+                failures += larger(type, KvFormat.of(type), way, gpus);
+                failures += larger(type, KvFormat.FP8, way, gpus);
             }
         }
         System.out.println(failures == 0 ? "split: all within tolerance" : "split: " + failures + " FAILED");
@@ -79,12 +80,12 @@ final class GpuSplitRun {
             return 0; // Its sizes are for other tests.
         }
         try (var weights = model.weights(ModelFolder.Check.NEVER, LoadProgress.NONE)) {
-            return compare(golden.name(), model, weights, DType.F32, way, gpus);
+            return compare(golden.name(), model, weights, DType.F32, KvFormat.F32, way, gpus);
         }
     }
 
     /** Sizes as real models have them, but small. */
-    private static int larger(DType type, ExchangeWay way, List<GpuInfo> gpus) throws IOException {
+    private static int larger(DType type, KvFormat format, ExchangeWay way, List<GpuInfo> gpus) throws IOException {
         var folder = Files.createTempDirectory("split");
         Files.writeString(folder.resolve("config.json"), """
                 {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 512, "num_hidden_layers": 3,
@@ -95,17 +96,25 @@ final class GpuSplitRun {
                 """);
         var model = ModelFolder.open(folder);
         try (var weights = model.dummyWeights(type, 7, LoadProgress.NONE)) {
-            return compare("random llama", model, weights, type, way, gpus);
+            return compare("random llama", model, weights, type, format, way, gpus);
         }
     }
 
     private static int compare(
-            String name, ModelFolder model, ModelWeights weights, DType type, ExchangeWay way, List<GpuInfo> gpus) {
-        double tolerance = switch (type) {
+            String name,
+            ModelFolder model,
+            ModelWeights weights,
+            DType type,
+            KvFormat format,
+            ExchangeWay way,
+            List<GpuInfo> gpus) {
+        double exact = switch (type) {
             case F32 -> 2e-4;
             case F16 -> 0.05;
             case BF16 -> 0.25;
         };
+        // A key between two numbers of eight bits may become the other one.
+        double tolerance = format == KvFormat.FP8 ? Math.max(0.25, exact) : exact;
         var tokens = new int[SEQUENCES][LENGTH];
         for (int s = 0; s < SEQUENCES; s++) {
             for (int i = 0; i < PROMPT; i++) {
@@ -117,11 +126,11 @@ final class GpuSplitRun {
         try {
             float[][][] split;
             try (var ranks = CudaRanks.open(gpus, type, limits, options)) {
-                split = logits(ranks, model, weights, type, tokens, true);
+                split = logits(ranks, model, weights, format, tokens, true);
             }
             float[][][] alone;
             try (var ranks = Ranks.one(new ReferenceKernels())) {
-                alone = logits(ranks, model, weights, type, tokens, false);
+                alone = logits(ranks, model, weights, format, tokens, false);
             }
             double error = 0;
             for (int s = 0; s < SEQUENCES; s++) {
@@ -134,10 +143,11 @@ final class GpuSplitRun {
             }
             System.out.println(String.format(
                     Locale.ROOT,
-                    "%-5s %-24s %-5s logit error %.2e %s",
+                    "%-5s %-24s %-5s KV %-5s logit error %.2e %s",
                     way,
                     name,
                     type,
+                    format,
                     error,
                     error <= tolerance ? "" : "BAD"));
             return error <= tolerance ? 0 : 1;
@@ -151,14 +161,13 @@ final class GpuSplitRun {
     private record Part(Kernels kernels, Decoder decoder, KvStorage kv, Choices choices, Batch batch) {
         void forward() {
             decoder.layers(batch, kv);
-            decoder.logits(batch, 0, batch.logitRowCount);
-            kernels.chooseLargest(choices, decoder.logitsMatrix(), batch.logitRowCount);
+            decoder.choose(choices, batch, 0, batch.logitRowCount);
         }
     }
 
     /** Logits after the prompt and after each token but the last; chosen tokens are written down, or given. */
     private static float[][][] logits(
-            Ranks ranks, ModelFolder model, ModelWeights weights, DType type, int[][] tokens, boolean choose) {
+            Ranks ranks, ModelFolder model, ModelWeights weights, KvFormat format, int[][] tokens, boolean choose) {
         var parts = new Part[ranks.count()];
         ranks.each(rank -> {
             var shard = new Shard(rank, ranks.count());
@@ -169,7 +178,7 @@ final class GpuSplitRun {
             parts[rank] = new Part(
                     kernels,
                     decoder,
-                    kernels.allocateKv(decoder.layout(BLOCK_SIZE, KvFormat.of(type)), BLOCKS * SEQUENCES),
+                    kernels.allocateKv(decoder.layout(BLOCK_SIZE, format), BLOCKS * SEQUENCES),
                     kernels.allocateChoices(SEQUENCES),
                     new Batch(SEQUENCES * PROMPT, SEQUENCES));
         });
@@ -197,14 +206,26 @@ final class GpuSplitRun {
                 part.kernels().compute(part.batch(), part::forward);
             });
             var chosen = parts[0].choices().read(SEQUENCES);
+            ranks.each(rank -> parts[rank].decoder().bringTogether(SEQUENCES));
             chosen.await();
             for (int s = 0; s < SEQUENCES; s++) {
                 parts[0].decoder().logitsMatrix().read(s, result[s][step]);
                 if (choose) {
+                    requireLargest(chosen.token(s), result[s][step]);
                     tokens[s][to] = chosen.token(s);
                 }
             }
         }
         return result;
+    }
+
+    private static void requireLargest(int chosen, float[] logits) {
+        int largest = 0;
+        for (int id = 1; id < logits.length; id++) {
+            largest = logits[id] > logits[largest] ? id : largest;
+        }
+        if (chosen != largest) {
+            throw new IllegalStateException("%d was chosen, %d is the largest".formatted(chosen, largest));
+        }
     }
 }

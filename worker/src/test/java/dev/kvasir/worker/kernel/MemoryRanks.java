@@ -5,6 +5,7 @@ import dev.kvasir.model.weights.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CyclicBarrier;
@@ -101,6 +102,14 @@ public final class MemoryRanks implements Ranks {
             write(out, sums);
         }
 
+        @Override
+        public boolean sumAndNormalise(
+                Matrix out, Matrix in, Matrix part, int rows, Weight weight, float epsilon, float weightOffset) {
+            sum(in, part, rows, true);
+            kernels(rank).rmsNorm(out, in, rows, weight, epsilon, weightOffset);
+            return true;
+        }
+
         private void tell(Matrix part, int rows) {
             told[rank] = rows(part, rows);
             meet();
@@ -141,6 +150,7 @@ public final class MemoryRanks implements Ranks {
             var part = kernels(rank).allocateFloats(rowsMax, columnsOfRanks.get(rank));
             int columns = columnsOfRanks.stream().mapToInt(Integer::intValue).sum();
             var whole = kernels(rank).allocateFloats(rowsMax, columns);
+            var seen = kernels(rank).allocateFloats(rowsMax, columns);
             return new Gathering() {
                 @Override
                 public Matrix part() {
@@ -154,6 +164,10 @@ public final class MemoryRanks implements Ranks {
 
                 @Override
                 public void gather(int rows) {
+                    bring(whole, rows);
+                }
+
+                private void bring(Matrix to, int rows) {
                     tell(part, rows);
                     var all = new float[rows][columns];
                     for (int row = 0; row < rows; row++) {
@@ -164,7 +178,24 @@ public final class MemoryRanks implements Ranks {
                         }
                     }
                     meet();
-                    write(whole, all);
+                    write(to, all);
+                }
+
+                @Override
+                public boolean chooses() {
+                    return true;
+                }
+
+                // Whoever reads whole rows has to bring them together.
+                @Override
+                public void chooseLargest(Choices into, int rows) {
+                    bring(seen, rows);
+                    kernels(rank).chooseLargest(into, seen, rows);
+                    var unknown = new float[rows][columns];
+                    for (var row : unknown) {
+                        Arrays.fill(row, Float.NaN);
+                    }
+                    write(whole, unknown);
                 }
             };
         }

@@ -3,9 +3,11 @@ package dev.kvasir.worker.kernel.cuda;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.device.Nccl;
 import dev.kvasir.worker.device.Stream;
+import dev.kvasir.worker.kernel.Choices;
 import dev.kvasir.worker.kernel.Exchange;
 import dev.kvasir.worker.kernel.KernelShapes;
 import dev.kvasir.worker.kernel.Matrix;
+import dev.kvasir.worker.kernel.Weight;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -82,6 +84,20 @@ final class CudaExchange implements Exchange {
         }
     }
 
+    /** Only by reading and writing each other's memory. */
+    @Override
+    public boolean sumAndNormalise(
+            Matrix out, Matrix in, Matrix part, int rows, Weight weight, float epsilon, float weightOffset) {
+        KernelShapes.sameColumns(in, part, rows);
+        KernelShapes.rmsNorm(out, in, rows, weight);
+        if (peers == null || rows == 0) {
+            return false;
+        }
+        kernels.gpu().enter();
+        return peers.sumAndNormalise(
+                (CudaMatrix) out, (CudaMatrix) in, (CudaMatrix) part, rows, (CudaWeight) weight, epsilon, weightOffset);
+    }
+
     private void sumByNccl(CudaMatrix out, CudaMatrix part, int rows, boolean accumulate) {
         var library = require();
         boolean dense = out.stride() == out.columns();
@@ -124,14 +140,27 @@ final class CudaExchange implements Exchange {
         var part = room.view(0, columnsOfRanks.get(rank));
         var whole = (CudaMatrix) kernels.allocateFloats(rowsMax, columns);
         if (peers != null) {
-            return new ByPeers(peers, part, whole, piece(room), stretch);
+            return new ByPeers(peers, peers.bests(rowsMax), part, whole, piece(room), stretch, rank * stretch);
         }
         long landing = kernels.arena().allocate(4L * ranks * stretch * rowsMax);
         return new ByNccl(require(), stream, part, whole, landing, stretch, columnsOfRanks);
     }
 
-    private record ByPeers(PeerSum peers, CudaMatrix part, CudaMatrix whole, int piece, int stretch)
+    private record ByPeers(
+            PeerSum peers, PeerSum.Bests bests, CudaMatrix part, CudaMatrix whole, int piece, int stretch, int first)
             implements Gathering {
+        @Override
+        public boolean chooses() {
+            return peers.chooses();
+        }
+
+        @Override
+        public void chooseLargest(Choices into, int rows) {
+            if (rows > 0) {
+                peers.largest((Largest.CudaChoices) into, bests, part, rows, first);
+            }
+        }
+
         @Override
         public void gather(int rows) {
             if (rows > 0) {

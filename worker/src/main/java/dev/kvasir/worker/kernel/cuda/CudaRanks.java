@@ -67,8 +67,13 @@ public final class CudaRanks implements Ranks {
         }
     }
 
+    /** Whether it is taken where it is there. */
+    private static boolean nccl(ExchangeWay way) {
+        return way == ExchangeWay.AUTO || way == ExchangeWay.NCCL;
+    }
+
     private static @Nullable Nccl nccl(CudaOptions options) {
-        if (options.exchange() == ExchangeWay.PEER) {
+        if (!nccl(options.exchange())) {
             return null;
         }
         try {
@@ -86,8 +91,7 @@ public final class CudaRanks implements Ranks {
         if (!near && nccl == null) {
             throw new IllegalStateException(
                     "%d GPUs cannot compute a model together: they do not reach each other's memory%s"
-                            .formatted(
-                                    count(), options.exchange() == ExchangeWay.PEER ? "" : ", and there is no NCCL"));
+                            .formatted(count(), nccl(options.exchange()) ? ", and there is no NCCL" : ""));
         }
         // Sums of few rows and of many must be made alike.
         boolean alike = options.deterministic() && near;
@@ -115,13 +119,14 @@ public final class CudaRanks implements Ranks {
                     rank,
                     count(),
                     nccl == null ? null : communicators.get(rank),
-                    near ? new PeerSum(own, table, rank) : null,
+                    near ? new PeerSum(own, table, rank, options.exchange() == ExchangeWay.FUSED) : null,
                     alike || count() == 2 ? Long.MAX_VALUE : PEER_BYTES_MAX);
         });
         owned = true;
         exchanges.addAll(List.of(made));
         var library = nccl == null ? "" : nccl.describe();
-        way = near ? "peer memory" + (library.isEmpty() || alike ? "" : " and " + library) : library;
+        var own = options.exchange() == ExchangeWay.FUSED ? "peer memory with norms and choices" : "peer memory";
+        way = near ? own + (library.isEmpty() || alike ? "" : " and " + library) : library;
     }
 
     private boolean allReach() {

@@ -7,5 +7,10 @@ public enum ExchangeWay {
     /** By NCCL alone. */
     NCCL,
     /** By reading each other's memory alone. */
-    PEER
+    PEER,
+    /**
+     * As {@link #PEER}; short sums go on with the norm that follows, and greedy tokens are chosen without telling each other all
+     * logits. The kernels have not run on GPUs yet, so that {@link #AUTO} does not take it.
+     */
+    FUSED
 }

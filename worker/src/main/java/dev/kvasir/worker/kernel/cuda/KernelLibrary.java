@@ -56,6 +56,7 @@ final class KernelLibrary {
     static final List<String> HEADERS = List.of(
             "Activation.cuh",
             "Elements.cuh",
+            "Largest.cuh",
             "Logits.cuh",
             "Fp8.cuh",
             "Fp8Tile.cuh",

@@ -17,7 +17,12 @@
 //
 // peer_sum has one meeting, when all parts are there. A part may be written again after the exchange that follows: what other
 // ranks read of it, they have read before they come there. peer_gather has a second one, after which nobody reads any more.
+//
+// peer_push_norm is the same for whole rows, a block for each, and goes on with their norm. peer_largest sends one line for
+// each row: what is largest of the rank's columns. They have slots of their own: a line is always the same block's, and
+// the number it has grows with each exchange of that block.
 #include "Elements.cuh"
+#include "Largest.cuh"
 
 typedef unsigned uint32;
 typedef unsigned long long uint64;
@@ -284,6 +289,178 @@ __device__ void peer_push_sum(
     }
 }
 
+constexpr int NORM_THREADS = 512;
+constexpr int NORM_ROUNDS = 2;
+constexpr int NORM_ROWS = 128;
+// Of 8 bytes, for one row; a thread has two of them in each round.
+constexpr int NORM_LINES = 2 * NORM_ROUNDS * NORM_THREADS;
+
+// hidden[row] += parts[0][row] + parts[1][row] + ..., as peer_sum; out[row] = hidden[row] / rms * (offset + weight), as rms_norm
+// to the bit. A row has at most NORM_ROUNDS * NORM_THREADS pieces of 16 bytes.
+template <typename T, int RANKS>
+__device__ void peer_push_norm(
+    const Ranked<uint64>& slots,
+    uint32* counters,
+    int rank,
+    int ranks,
+    const T* part,
+    int partStride,
+    T* hidden,
+    int hiddenStride,
+    T* out,
+    int outStride,
+    const float* weight,
+    int columns,
+    float epsilon,
+    float offset) {
+    constexpr int N = Pack<T>::SIZE;
+    __shared__ float scratch[32];
+    const long row = blockIdx.x;
+    // Weights are nobody's output: they are fetched while the predecessor still runs.
+    Pack<float> weights[NORM_ROUNDS][N / 4] = {};
+#pragma unroll
+    for (int k = 0; k < NORM_ROUNDS; k++) {
+        const int c = (k * NORM_THREADS + threadIdx.x) * N;
+        for (int i = 0; i < N / 4; i++) {
+            if (c < columns) {
+                weights[k][i] = load_pack(weight + c + 4 * i);
+            }
+        }
+    }
+    follow();
+    const uint32 turn = *const_cast<volatile uint32*>(counters + blockIdx.x) + 1;
+    const uint64 place = (static_cast<uint64>(turn & 1) * RANKS * NORM_ROWS + row) * NORM_LINES * 2;
+    constexpr uint64 RANK = static_cast<uint64>(NORM_ROWS) * NORM_LINES * 2;
+    const uint64* mine = slots.of[0];
+#pragma unroll
+    for (int r = 1; r < RANKS; r++) {
+        pick(mine, r == rank, static_cast<const uint64*>(slots.of[r]));
+    }
+    Bits<T> own[NORM_ROUNDS];
+    Pack<T> result[NORM_ROUNDS] = {};
+#pragma unroll
+    for (int k = 0; k < NORM_ROUNDS; k++) {
+        const int c = (k * NORM_THREADS + threadIdx.x) * N;
+        if (c < columns) {
+            own[k].bits = *reinterpret_cast<const uint4*>(part + row * partStride + c);
+            const uint64 line = place + (2 * k * NORM_THREADS + threadIdx.x) * 2;
+#pragma unroll
+            for (int r = 0; r < RANKS; r++) {
+                if (r < ranks && r != rank) {
+                    uint64* to = slots.of[r] + rank * RANK + line;
+                    send(to, own[k].bits.x, own[k].bits.y, turn);
+                    send(to + NORM_THREADS * 2, own[k].bits.z, own[k].bits.w, turn);
+                }
+            }
+            result[k] = load_pack(hidden + row * hiddenStride + c);
+        }
+    }
+    float squares = 0;
+#pragma unroll
+    for (int k = 0; k < NORM_ROUNDS; k++) {
+        const int c = (k * NORM_THREADS + threadIdx.x) * N;
+        if (c < columns) {
+            const uint64 line = place + (2 * k * NORM_THREADS + threadIdx.x) * 2;
+            float sums[N] = {};
+#pragma unroll
+            for (int r = 0; r < RANKS; r++) {
+                if (r < ranks) {
+                    Bits<T> other = own[k];
+                    if (r != rank) {
+                        const uint64* from = mine + r * RANK + line;
+                        Patience patience;
+                        ulonglong2 low = received(from), high = received(from + NORM_THREADS * 2);
+                        while (static_cast<uint32>(low.x >> 32) != turn || static_cast<uint32>(low.y >> 32) != turn ||
+                               static_cast<uint32>(high.x >> 32) != turn || static_cast<uint32>(high.y >> 32) != turn) {
+                            patience.tick();
+                            low = received(from);
+                            high = received(from + NORM_THREADS * 2);
+                        }
+                        other.bits = make_uint4(static_cast<uint32>(low.x), static_cast<uint32>(low.y),
+                                                static_cast<uint32>(high.x), static_cast<uint32>(high.y));
+                    }
+#pragma unroll
+                    for (int j = 0; j < N; j++) {
+                        sums[j] += to_float(other.values[j]);
+                    }
+                }
+            }
+#pragma unroll
+            for (int j = 0; j < N; j++) {
+                result[k].values[j] = from_float<T>(to_float(result[k].values[j]) + sums[j]);
+                squares += to_float(result[k].values[j]) * to_float(result[k].values[j]);
+            }
+            store_pack(hidden + row * hiddenStride + c, result[k]);
+        }
+    }
+    const float scale = rsqrtf(block_sum(squares, scratch) / columns + epsilon);
+#pragma unroll
+    for (int k = 0; k < NORM_ROUNDS; k++) {
+        const int c = (k * NORM_THREADS + threadIdx.x) * N;
+        if (c < columns) {
+#pragma unroll
+            for (int j = 0; j < N; j++) {
+                result[k].values[j] =
+                    from_float<T>(to_float(result[k].values[j]) * scale * (offset + weights[k][j / 4].values[j % 4]));
+            }
+            store_pack(out + row * outStride + c, result[k]);
+        }
+    }
+    if (threadIdx.x == 0) {
+        counters[blockIdx.x] = turn;
+    }
+}
+
+// The largest of each row, of which this rank has `columns` from id `first` on; chosen as in Largest.cu. A block for each row.
+template <int RANKS>
+__device__ void peer_largest(
+    const Ranked<uint64>& slots,
+    uint32* counters,
+    int rank,
+    int ranks,
+    const float* logits,
+    int stride,
+    int columns,
+    int first,
+    int rowsMax,
+    int* chosen) {
+    follow();
+    Choice best = largest_of(logits + static_cast<long>(blockIdx.x) * stride, columns);
+    if (threadIdx.x > 0) {
+        return;
+    }
+    best.id += first;
+    const uint32 turn = counters[blockIdx.x] + 1;
+    const long place = ((turn & 1) * RANKS * static_cast<long>(rowsMax) + blockIdx.x) * 2;
+    const uint64* mine = slots.of[0];
+#pragma unroll
+    for (int r = 0; r < RANKS; r++) {
+        if (r < ranks && r != rank) {
+            send(slots.of[r] + place + rank * static_cast<long>(rowsMax) * 2, __float_as_uint(best.value), best.id, turn);
+        }
+        pick(mine, r == rank, static_cast<const uint64*>(slots.of[r]));
+    }
+    for (int r = 0; r < ranks; r++) {
+        if (r != rank) {
+            const uint64* from = mine + place + r * static_cast<long>(rowsMax) * 2;
+            Patience patience;
+            ulonglong2 words = received(from);
+            while (static_cast<uint32>(words.x >> 32) != turn || static_cast<uint32>(words.y >> 32) != turn) {
+                patience.tick();
+                words = received(from);
+            }
+            const float value = __uint_as_float(static_cast<uint32>(words.x));
+            const int id = static_cast<int>(words.y & 0xffffffffu);
+            if (before(value, id, best.value, best.id)) {
+                best = {value, id};
+            }
+        }
+    }
+    chosen[2 * blockIdx.x] = best.id;
+    chosen[2 * blockIdx.x + 1] = __float_as_int(best.value);
+    counters[blockIdx.x] = turn;
+}
+
 // out[row] = parts[0][row], parts[1][row], ... side by side; each has `stretch` columns, the last what is left of `columns`.
 template <int RANKS>
 __device__ void peer_gather(
@@ -357,7 +534,19 @@ __device__ void peer_gather(
         peer_push_sum<T, RANKS>(                                                                                          \
             slots, counters, rank, ranks, part, partStride, out, outStride, rows, columns, accumulate);                   \
     }
-#define DEFINE(NAME, T)         \
+#define DEFINE_PUSH_NORM(NAME, T, RANKS)                                                                                  \
+    extern "C" __global__ void __launch_bounds__(512) peer_push_norm_##NAME##_##RANKS(                                    \
+        POINTERS(uint64, slot), uint32* counters, int rank, int ranks, const T* part, int partStride, T* hidden,          \
+        int hiddenStride, T* out, int outStride, const float* weight, int columns, float epsilon, float offset) {         \
+        const Ranked<uint64> slots = RANKED(uint64, slot);                                                                \
+        peer_push_norm<T, RANKS>(                                                                                         \
+            slots, counters, rank, ranks, part, partStride, hidden, hiddenStride, out, outStride, weight, columns,        \
+            epsilon, offset);                                                                                             \
+    }
+#define DEFINE(NAME, T)          \
+    DEFINE_PUSH_NORM(NAME, T, 2) \
+    DEFINE_PUSH_NORM(NAME, T, 4) \
+    DEFINE_PUSH_NORM(NAME, T, 8) \
     DEFINE_SUM(NAME, T, 2)      \
     DEFINE_SUM(NAME, T, 4)      \
     DEFINE_SUM(NAME, T, 8)      \
@@ -365,6 +554,17 @@ __device__ void peer_gather(
     DEFINE_PUSH_SUM(NAME, T, 4) \
     DEFINE_PUSH_SUM(NAME, T, 8)
 FOR_EACH_TYPE(DEFINE)
+
+#define DEFINE_LARGEST(RANKS)                                                                                             \
+    extern "C" __global__ void __launch_bounds__(1024) peer_largest_##RANKS(                                              \
+        POINTERS(uint64, slot), uint32* counters, int rank, int ranks, const float* logits, int stride, int columns,      \
+        int first, int rowsMax, int* chosen) {                                                                            \
+        const Ranked<uint64> slots = RANKED(uint64, slot);                                                                \
+        peer_largest<RANKS>(slots, counters, rank, ranks, logits, stride, columns, first, rowsMax, chosen);               \
+    }
+DEFINE_LARGEST(2)
+DEFINE_LARGEST(4)
+DEFINE_LARGEST(8)
 
 #define DEFINE_GATHER(RANKS)                                                                                              \
     extern "C" __global__ void __launch_bounds__(512) peer_gather_##RANKS(                                                \
