@@ -120,7 +120,12 @@ public final class Doctor {
         while (gpus.size() < GPUS_MAX && GpuSearch.at(gpus.size()) instanceof GpuSearch.Found(var gpu)) {
             gpus.add(gpu);
         }
+        if (gpus.isEmpty()) {
+            return;
+        }
+        new NearChecks(gpus.getFirst(), gpus.getFirst(), cuda, report).run();
         if (gpus.size() > 1) {
+            new NearChecks(gpus.getFirst(), gpus.get(1), cuda, report).run();
             new RankChecks(gpus, cuda, report, this::tell).run();
         }
     }

@@ -119,14 +119,19 @@ public final class CudaRanks implements Ranks {
                     rank,
                     count(),
                     nccl == null ? null : communicators.get(rank),
-                    near ? new PeerSum(own, table, rank, options.exchange() == ExchangeWay.FUSED) : null,
+                    near ? new PeerSum(own, table, rank, fused(options)) : null,
                     alike || count() == 2 ? Long.MAX_VALUE : PEER_BYTES_MAX);
         });
         owned = true;
         exchanges.addAll(List.of(made));
         var library = nccl == null ? "" : nccl.describe();
-        var own = options.exchange() == ExchangeWay.FUSED ? "peer memory with norms and choices" : "peer memory";
+        var own = fused(options) ? "peer memory with norms and choices" : "peer memory";
         way = near ? own + (library.isEmpty() || alike ? "" : " and " + library) : library;
+    }
+
+    /** With more than two it has not been measured, and is taken only where it is asked for. */
+    private boolean fused(CudaOptions options) {
+        return options.exchange() == ExchangeWay.FUSED || (options.exchange() == ExchangeWay.AUTO && count() == 2);
     }
 
     private boolean allReach() {

@@ -2,7 +2,10 @@ package dev.kvasir.worker.kernel.cuda;
 
 /** How the GPUs of a split model exchange activations. */
 public enum ExchangeWay {
-    /** Short messages by reading each other's memory, long ones by NCCL; the one alone where the other is not there. */
+    /**
+     * Two as {@link #FUSED}; of more, short messages by reading each other's memory and long ones by NCCL; the one alone where the
+     * other is not there.
+     */
     AUTO,
     /** By NCCL alone. */
     NCCL,
@@ -10,7 +13,7 @@ public enum ExchangeWay {
     PEER,
     /**
      * As {@link #PEER}; short sums go on with the norm that follows, and greedy tokens are chosen without telling each other all
-     * logits. The kernels have not run on GPUs yet, so that {@link #AUTO} does not take it.
+     * logits.
      */
     FUSED
 }
