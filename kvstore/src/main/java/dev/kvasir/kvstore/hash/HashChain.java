@@ -2,43 +2,50 @@ package dev.kvasir.kvstore.hash;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The hashes of a sequence's full blocks, in order; grows with the sequence. Each hash is computed once. A chain without
- * hasher does not grow; an empty one's blocks have no names and are never shared through the prefix cache.
+ * hasher does not grow; an empty one's blocks have no names and are never shared through the prefix cache. Kept as numbers:
+ * naming a long prompt writes 16 bytes a block and makes no objects; {@link #get} does.
  */
 public final class HashChain {
     private final @Nullable BlockHasher hasher;
     private final BlockHash root;
-    private BlockHash[] hashes;
+    /** Two for each block. */
+    private long[] names;
+
     private int size;
 
-    private HashChain(@Nullable BlockHasher hasher, BlockHash root, BlockHash[] hashes, int size) {
+    private HashChain(@Nullable BlockHasher hasher, BlockHash root, long[] names, int size) {
         this.hasher = hasher;
         this.root = root;
-        this.hashes = hashes;
+        this.names = names;
         this.size = size;
     }
 
     /** An empty chain that starts from {@code root}. */
     public static HashChain of(BlockHasher hasher, BlockHash root) {
-        return new HashChain(hasher, root, new BlockHash[8], 0);
+        return new HashChain(hasher, root, new long[16], 0);
     }
 
     /** A chain whose hashes are known already; it does not grow. */
     public static HashChain of(List<BlockHash> hashes) {
-        return new HashChain(null, new BlockHash(0, 0), hashes.toArray(BlockHash[]::new), hashes.size());
+        long[] names = hashes.stream()
+                .flatMapToLong(hash -> LongStream.of(hash.high(), hash.low()))
+                .toArray();
+        return new HashChain(null, new BlockHash(0, 0), names, hashes.size());
     }
 
     /** A chain that stays empty: prefix reuse is off. */
     public static HashChain unnamed() {
-        return new HashChain(null, new BlockHash(0, 0), new BlockHash[0], 0);
+        return new HashChain(null, new BlockHash(0, 0), new long[0], 0);
     }
 
     /** A chain of its own with the same beginning. */
     public HashChain fork() {
-        return new HashChain(hasher, root, hashes.clone(), size);
+        return new HashChain(hasher, root, names.clone(), size);
     }
 
     public int size() {
@@ -49,7 +56,7 @@ public final class HashChain {
         if (index >= size) {
             throw new IndexOutOfBoundsException("hash " + index + " of " + size);
         }
-        return hashes[index];
+        return new BlockHash(names[2 * index], names[2 * index + 1]);
     }
 
     /** Hash of the block before {@code index}: a chain's root before its first block. */
@@ -63,11 +70,13 @@ public final class HashChain {
             return;
         }
         int full = tokenCount / hasher.blockSize();
-        if (full > hashes.length) {
-            hashes = Arrays.copyOf(hashes, Math.max(full, hashes.length * 2));
+        if (full <= size) {
+            return;
         }
-        for (; size < full; size++) {
-            hashes[size] = hasher.next(parent(size), tokens, size * hasher.blockSize());
+        if (2 * full > names.length) {
+            names = Arrays.copyOf(names, Math.max(2 * full, names.length * 2));
         }
+        hasher.name(root, tokens, names, size, full);
+        size = full;
     }
 }

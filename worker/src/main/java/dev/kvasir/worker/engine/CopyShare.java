@@ -3,8 +3,8 @@ package dev.kvasir.worker.engine;
 import java.util.function.LongSupplier;
 
 /**
- * How much of the engine's time may go into copies: a fixed share of all time, with some of it saved up while the engine has
- * little to do. A chain that was begun is finished, on credit. Of the engine's thread.
+ * How much of the engine's time may go into copies: a fixed share of all time, or of that between {@link #resume} and
+ * {@link #pause}, with some of it saved up. A chain that was begun is finished, on credit. Of the engine's thread.
  */
 public final class CopyShare {
     private final double share;
@@ -12,9 +12,11 @@ public final class CopyShare {
     private final LongSupplier clock;
     private double left;
     private long lastNanos;
+    private boolean paused;
 
     /**
-     * For blocks that nobody has asked for yet: half a percent, so that prompts which share nothing do not notice.
+     * For blocks that nobody has asked for yet: half a percent, so that prompts which share nothing do not notice. Of the time
+     * of steps alone: such copies are made in steps, and what was saved up while there were none would be more than that of them.
      *
      * @param clock tells nanoseconds, monotonic
      */
@@ -62,9 +64,23 @@ public final class CopyShare {
         left -= clock.getAsLong() - began;
     }
 
+    /** From now on nothing is earned. */
+    void pause() {
+        earn();
+        paused = true;
+    }
+
+    /** From now on time counts again. */
+    void resume() {
+        lastNanos = clock.getAsLong();
+        paused = false;
+    }
+
     private void earn() {
         long now = clock.getAsLong();
-        left = Math.min((double) savedNanosMax, left + share * (now - lastNanos));
+        if (!paused) {
+            left = Math.min((double) savedNanosMax, left + share * (now - lastNanos));
+        }
         lastNanos = now;
     }
 }

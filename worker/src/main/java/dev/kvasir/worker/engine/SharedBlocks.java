@@ -271,6 +271,7 @@ public final class SharedBlocks implements BlockListener {
     void beginStep() {
         budget = bytesPerStep;
         keepBudget = KEPT_BYTES_PER_STEP;
+        share.resume();
     }
 
     /** Brings copies of the first {@code blocksMax} blocks of a chain back to the device, as far as they follow what is there. */
@@ -309,6 +310,7 @@ public final class SharedBlocks implements BlockListener {
 
     /** Hands news over; after each step, and when asked to. */
     public void flush() {
+        share.pause();
         if (hostNewsLost.getAndSet(false)) {
             hostNews.clear();
             feed.lose();

@@ -138,10 +138,11 @@ class SharedBlocksTest {
     }
 
     @Test
-    void longPromptsThatNobodyCameBackToGetASmallShareOfTheTime() {
+    void longPromptsThatNobodyCameBackToGetASmallShareOfTheTimeOfSteps() {
         var clock = new AtomicLong();
+        var tick = new AtomicLong(1_000);
         // Each look at the clock takes a microsecond, and so does a copy; what is saved up is enough for one chain.
-        var share = new CopyShare(0.001, 2_000, () -> clock.addAndGet(1_000));
+        var share = new CopyShare(0.001, 2_000, () -> clock.addAndGet(tick.get()));
         var core = core(shared(1, Long.MAX_VALUE, share, CopyShare.ofReused(() -> 0)), Puller.NONE);
         for (int number = 0; number < 6; number++) {
             cachedTokens(core, number);
@@ -155,7 +156,12 @@ class SharedBlocksTest {
         for (int number = 10; number < 14; number++) {
             cachedTokens(core, number);
         }
-        assertThat(tier.size()).isGreaterThan(begun);
+        assertThat(tier.size()).as("what passed between steps").isEqualTo(begun);
+        tick.set(10_000_000);
+        for (int number = 20; number < 24; number++) {
+            cachedTokens(core, number);
+        }
+        assertThat(tier.size()).as("what passed in steps").isGreaterThan(begun);
     }
 
     @Test

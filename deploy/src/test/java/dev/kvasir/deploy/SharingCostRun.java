@@ -1,0 +1,214 @@
+package dev.kvasir.deploy;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.kvasir.deploy.Settings.Flag;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.stream.Collectors;
+import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
+
+/**
+ * A program: what sharing costs prompts that share nothing. Two clusters in this one process, so that both run the same
+ * compiled code: a router that is a kvstore and a worker each, one of which exchanges no blocks. Both are asked each prompt, in
+ * turns, for one token. They are started again, in the other order, for each of several segments, so that it does not matter
+ * which has the better memory. Arguments: folder, segments, pairs in each, tokens of a prompt, seed, and a file for all times.
+ */
+final class SharingCostRun {
+    private static final int WARM_UP = 24;
+    private static final int DRAWS = 4000;
+
+    private final Path folder;
+    private final int pairs;
+    private final int tokens;
+    private final SplittableRandom random;
+    private final HttpClient client = HttpClient.newHttpClient();
+    private final ObjectNode times = ApiClient.JSON.createObjectNode();
+
+    private SharingCostRun(Path folder, int pairs, int tokens, long seed) {
+        this.folder = folder;
+        this.pairs = pairs;
+        this.tokens = tokens;
+        this.random = new SplittableRandom(seed);
+    }
+
+    public static void main(String[] arguments) throws IOException, InterruptedException {
+        int segments = Integer.parseInt(arguments[1]);
+        var run = new SharingCostRun(
+                Path.of(arguments[0]),
+                Integer.parseInt(arguments[2]),
+                Integer.parseInt(arguments[3]),
+                Long.parseLong(arguments[4]));
+        double[][] logs = new double[segments][];
+        for (int segment = 0; segment < segments; segment++) {
+            logs[segment] = run.segment(segment);
+            run.tell("segment " + segment, logs[segment]);
+        }
+        run.tell("all", Arrays.stream(logs).flatMapToDouble(Arrays::stream).toArray());
+        ApiClient.JSON.writeValue(Path.of(arguments[5]).toFile(), run.times);
+        System.exit(0);
+    }
+
+    /** A cluster of two members. */
+    private record Cluster(KvasirNode router, KvasirNode worker) implements AutoCloseable {
+        @Override
+        public void close() {
+            worker.close();
+            router.close();
+        }
+    }
+
+    private Cluster start(int segment, boolean shares) throws InterruptedException {
+        var at = folder.resolve(segment + (shares ? "-with" : "-without"));
+        var memory = shares ? "256 MiB" : "0 MiB";
+        var router = member(at.resolve("router"), "router,kvstore", Map.of());
+        var worker = member(
+                at.resolve("worker"),
+                "worker",
+                Map.of("kvasir.cluster.join", router.addresses().cluster(), "kvasir.worker.sharing.memory", memory));
+        return new Cluster(router, worker);
+    }
+
+    private static KvasirNode member(Path data, String roles, Map<String, String> more) throws InterruptedException {
+        var settings = new HashMap<>(more);
+        settings.put("kvasir.roles", roles);
+        settings.put("kvasir.data-dir", data.toString());
+        settings.put("kvasir.router.http-port", "0");
+        settings.put("kvasir.router.grpc-port", "0");
+        settings.put("kvasir.worker.deterministic", "true");
+        // Some ten prompts: then others have to go.
+        settings.put("kvasir.worker.num-kv-blocks", "1024");
+        settings.put("kvasir.warm-up-timeout", "2 s");
+        settings.put("kvasir.cluster.lease", "10 s");
+        settings.put("kvasir.kvstore.memory", "256 MiB");
+        settings.put("kvasir.kvstore.disk", "0 MiB");
+        var flags = new HashMap<Flag, String>();
+        settings.forEach((key, value) -> flags.put(new Flag("--" + key, key), value));
+        return KvasirNode.start(
+                KvasirConfig.load(null, System.getenv(), flags),
+                new StartReport(new PrintWriter(new StringWriter()), true));
+    }
+
+    /** Logarithms of the ratios of times with sharing to times without. */
+    private double[] segment(int segment) throws IOException, InterruptedException {
+        boolean sharesFirst = segment % 2 == 0;
+        try (var one = start(segment, sharesFirst);
+                var other = start(segment, !sharesFirst)) {
+            var with = (sharesFirst ? one : other).router().addresses().http();
+            var without = (sharesFirst ? other : one).router().addresses().http();
+            for (int i = 0; i < WARM_UP; i++) {
+                pair(with, without, i);
+            }
+            double[] logs = IntStream.range(0, pairs)
+                    .mapToDouble(i -> {
+                        var took = pair(with, without, i);
+                        times.withArray("with").add(took.with / 1000);
+                        times.withArray("without").add(took.without / 1000);
+                        return Math.log((double) took.with / took.without);
+                    })
+                    .toArray();
+            System.out.printf("segment %d: %s%n", segment, copies((sharesFirst ? one : other).worker()));
+            return logs;
+        }
+    }
+
+    private record Took(long with, long without) {}
+
+    private Took pair(URI with, URI without, int index) {
+        var prompt = random.ints(tokens, 300, 1000).toArray();
+        if (index % 2 == 0) {
+            long first = ask(with, prompt);
+            return new Took(first, ask(without, prompt));
+        }
+        long first = ask(without, prompt);
+        return new Took(ask(with, prompt), first);
+    }
+
+    /** How many nanoseconds it took. */
+    private long ask(URI router, int[] prompt) {
+        var request = ApiClient.JSON
+                .createObjectNode()
+                .put("model", "demo")
+                .put("max_tokens", 1)
+                .put("temperature", 0);
+        var ids = request.putArray("prompt");
+        for (int token : prompt) {
+            ids.add(token);
+        }
+        var message = HttpRequest.newBuilder(router.resolve("/v1/completions"))
+                .header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(request.toString()))
+                .build();
+        try {
+            while (true) {
+                long began = System.nanoTime();
+                var answer = client.send(message, BodyHandlers.ofString());
+                long took = System.nanoTime() - began;
+                if (answer.statusCode() == 200) {
+                    return took;
+                }
+                // The router hears of its worker with a delay.
+                if (answer.statusCode() != 503) {
+                    throw new IllegalStateException(answer.body());
+                }
+            }
+        } catch (IOException | InterruptedException e) {
+            throw new IllegalStateException("a request failed", e);
+        }
+    }
+
+    /** What the worker that shares has copied and handed on. */
+    private String copies(KvasirNode worker) throws IOException, InterruptedException {
+        var metrics = client.send(
+                HttpRequest.newBuilder(worker.addresses().http().resolve("/metrics"))
+                        .build(),
+                BodyHandlers.ofString());
+        return metrics.body()
+                .lines()
+                .filter(line ->
+                        line.startsWith("kvasir:worker_host_blocks_kept") || line.startsWith("kvasir:worker_offered"))
+                .collect(Collectors.joining(", "));
+    }
+
+    private void tell(String what, double[] logs) {
+        var draws = new SplittableRandom(0);
+        double[] medians = DoubleStream.generate(() -> median(draws.ints(logs.length, 0, logs.length)
+                        .mapToDouble(i -> logs[i])
+                        .toArray()))
+                .limit(DRAWS)
+                .sorted()
+                .toArray();
+        System.out.printf(
+                Locale.ROOT,
+                "%s: %d pairs, median ratio %.4f (95 %%: %.4f to %.4f), geometric mean of the middle half %.4f%n",
+                what,
+                logs.length,
+                Math.exp(median(logs)),
+                Math.exp(medians[DRAWS / 40]),
+                Math.exp(medians[DRAWS - DRAWS / 40]),
+                Math.exp(Arrays.stream(logs)
+                        .sorted()
+                        .skip(logs.length / 4)
+                        .limit(Math.max(1, logs.length / 2))
+                        .average()
+                        .orElseThrow()));
+    }
+
+    private static double median(double[] values) {
+        double[] sorted = values.clone();
+        Arrays.sort(sorted);
+        int middle = sorted.length / 2;
+        return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    }
+}
