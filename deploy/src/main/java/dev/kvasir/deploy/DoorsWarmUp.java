@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Props;
 import org.slf4j.Logger;
@@ -21,36 +22,51 @@ import org.slf4j.LoggerFactory;
  * through doors of its own, a router and a worker of its own whose model answers at once, in an actor system of its own. They share
  * code, tokenizer and template with those that serve, and nothing else: no cache, metric, key, tenant or log of theirs.
  *
- * <p>It runs beside the start of the member, on daemon threads; the start waits for it in {@link #await}, a bounded time.
- * What goes wrong here harms nobody.
+ * <p>Where there are processors to spare it runs beside the start of the member, and the start waits for it in {@link #await}, a
+ * bounded time; on a small machine, where it would only slow the rest, it runs within that time alone. Its threads are daemons. What
+ * goes wrong here harms nobody.
  */
 final class DoorsWarmUp {
     private static final Logger LOG = LoggerFactory.getLogger(DoorsWarmUp.class);
     private static final int CLIENTS_MAX = 4;
+    /** Fewer processors have enough to do with loading and warming up a model. */
+    private static final int PROCESSORS_TO_SPARE = 6;
+
+    /** Part of the time that is for closing doors and actors. */
+    private static final int CLOSING_SHARE = 4;
+
     private static final Duration WORKER_TIMEOUT = Duration.ofSeconds(30);
 
     private final DoorsWarmUpConfig config;
     private final AtomicInteger answered = new AtomicInteger();
+    private final CountDownLatch asked = new CountDownLatch(1);
     private final CountDownLatch done = new CountDownLatch(1);
-    private final long startNanos = System.nanoTime();
+    private final Thread thread;
+    private volatile long startNanos;
     private volatile boolean enough;
 
-    private DoorsWarmUp(DoorsWarmUpConfig config) {
+    private DoorsWarmUp(DoorsWarmUpConfig config, Consumer<DoorsWarmUp> rehearsal) {
         this.config = config;
+        this.thread = Thread.ofPlatform().daemon().name(WarmUpCast.SYSTEM).unstarted(() -> rehearsal.accept(this));
     }
 
     /** Of a process without doors. */
     static DoorsWarmUp none() {
-        return new DoorsWarmUp(new DoorsWarmUpConfig(Duration.ZERO, 0));
+        return new DoorsWarmUp(new DoorsWarmUpConfig(Duration.ZERO, 0), _ -> {});
     }
 
-    /** Begins, where the settings want it, and returns at once. */
+    /** Begins, where the settings and the machine want it, and returns at once. */
     static DoorsWarmUp begin(KvasirConfig config, ServedModel model) {
-        var warmUp = new DoorsWarmUp(config.doorsWarmUp());
-        if (config.doorsWarmUp().isWanted()) {
-            Thread.ofPlatform().daemon().name(WarmUpCast.SYSTEM).start(() -> warmUp.run(config, model));
+        var warmUp = new DoorsWarmUp(config.doorsWarmUp(), self -> self.run(config, model));
+        if (config.doorsWarmUp().isWanted() && Runtime.getRuntime().availableProcessors() >= PROCESSORS_TO_SPARE) {
+            warmUp.start();
         }
         return warmUp;
+    }
+
+    private void start() {
+        startNanos = System.nanoTime();
+        thread.start();
     }
 
     /** Waits until all requests were answered, as long as the settings allow, and ends it; once. */
@@ -58,8 +74,16 @@ final class DoorsWarmUp {
         if (!config.isWanted()) {
             return;
         }
-        boolean all = done.await(config.timeout().toMillis(), TimeUnit.MILLISECONDS);
+        if (thread.getState() == Thread.State.NEW) {
+            start();
+        }
+        long most = config.timeout().toMillis();
+        boolean all = asked.await(most - most / CLOSING_SHARE, TimeUnit.MILLISECONDS);
         end();
+        // Its end should not be in the way of the first client.
+        if (!done.await(most / CLOSING_SHARE, TimeUnit.MILLISECONDS)) {
+            LOG.debug("The doors of the warm-up close later");
+        }
         var what = "warmed up the doors with %d requests%s".formatted(answered.get(), all ? "" : ", as time allowed");
         report.stage(what, System.nanoTime() - startNanos);
     }
@@ -77,6 +101,7 @@ final class DoorsWarmUp {
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         } finally {
+            asked.countDown();
             done.countDown();
         }
     }
@@ -89,6 +114,7 @@ final class DoorsWarmUp {
             open(cast, system, model);
         } finally {
             system.terminate();
+            system.getWhenTerminated().toCompletableFuture().join();
         }
     }
 
@@ -108,7 +134,7 @@ final class DoorsWarmUp {
             for (var thread : threads) {
                 thread.join();
             }
-            done.countDown();
+            asked.countDown();
         }
     }
 

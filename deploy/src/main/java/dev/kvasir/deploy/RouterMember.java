@@ -48,7 +48,10 @@ final class RouterMember implements AutoCloseable {
             ActorSystem<?> system,
             PrometheusRegistry registry,
             PrefixCacheShards shards) {
-        var tokenizer = Tokenizer.open(config.model());
+        var tokenizer = Tokenizer.open(
+                config.model(),
+                Tokenizer.DEFAULT_TEXT_CHARS_MAX,
+                config.router().textCacheBytes());
         @Nullable GrpcServer grpc = null;
         try {
             folder.requireVocabulary(tokenizer.vocabularySize() - 1);

@@ -281,7 +281,7 @@ public final class Frontend {
     public int[] tokenize(ServedModel model, Prompt prompt) {
         return admitted(() -> prompt instanceof Prompt.Text text && text.text().isEmpty()
                 ? new int[0]
-                : RequestRules.promptTokens(prompt, model));
+                : RequestRules.promptTokens(prompt, model, null));
     }
 
     /** Text of tokens, special ones included. */

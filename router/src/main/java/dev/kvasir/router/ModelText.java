@@ -7,6 +7,7 @@ import dev.kvasir.model.tokenizer.Tokenizer;
 import dev.kvasir.protocol.BadRequestException;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model's text: its tokenizer, and its chat template where it has one. Safe for use by many threads.
@@ -27,14 +28,19 @@ public record ModelText(Tokenizer tokenizer, Optional<ChatRenderer> chat) {
         RenderedPrompt render(List<ChatMessage> messages, boolean addGenerationPrompt, boolean continueFinalMessage);
     }
 
-    int[] encode(String text, boolean addSpecialTokens) {
-        return tokenizer.encode(text, addSpecialTokens);
+    /** @param scope whose text it is; null for nobody's, encoded as if none of it had been before */
+    int[] encode(String text, boolean addSpecialTokens, @Nullable String scope) {
+        return scope == null
+                ? tokenizer.encode(text, addSpecialTokens)
+                : tokenizer.encode(text, addSpecialTokens, scope);
     }
 
-    int[] encodeChat(Prompt.Chat conversation) {
+    /** With a scope as {@link #encode} has. */
+    int[] encodeChat(Prompt.Chat conversation, @Nullable String scope) {
         var renderer = chat.orElseThrow(() -> new BadRequestException("messages", "the model has no chat template"));
-        return tokenizer.encodeChat(renderer.render(
-                conversation.messages(), conversation.addGenerationPrompt(), conversation.continueFinalMessage()));
+        var prompt = renderer.render(
+                conversation.messages(), conversation.addGenerationPrompt(), conversation.continueFinalMessage());
+        return scope == null ? tokenizer.encodeChat(prompt) : tokenizer.encodeChat(prompt, scope);
     }
 
     String decode(int[] tokens, boolean skipSpecialTokens) {

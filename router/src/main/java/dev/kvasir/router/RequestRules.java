@@ -35,7 +35,8 @@ final class RequestRules {
         checkNames(draft);
         var text = textOptions(draft);
         SamplingRules.checkBeforePrompt(draft, model);
-        int[] prompt = promptTokens(draft.prompt, model);
+        var tenant = Tenant.of(orElse(draft.tenant, ""), isolatesTenants);
+        int[] prompt = promptTokens(draft.prompt, model, scope(tenant, draft.cacheSalt));
         int maxTokens = SamplingRules.maxTokens(draft, prompt.length, model);
         var sampling = SamplingRules.resolve(draft, model, maxTokens, random);
         var generation = new GenerationRequest(
@@ -50,7 +51,7 @@ final class RequestRules {
                         0,
                         -GenerationRequest.PRIORITY_MAX,
                         GenerationRequest.PRIORITY_MAX)),
-                Tenant.of(orElse(draft.tenant, ""), isolatesTenants));
+                tenant);
         var promptText = text.echo() ? echoText(draft.prompt, prompt, model, text) : "";
         return new ValidRequest(
                 generation, model, text, promptText, orElse(draft.userRequestId, ""), draft.arrivalNanos, draft.door);
@@ -111,23 +112,29 @@ final class RequestRules {
                 "text that a model can write");
     }
 
-    static int[] promptTokens(@Nullable Prompt prompt, ServedModel model) {
+    /** As KV blocks are kept apart, so is what of a text is known. */
+    private static String scope(Tenant tenant, @Nullable String cacheSalt) {
+        return cacheSalt == null ? tenant.salt() : tenant.salt() + " " + cacheSalt;
+    }
+
+    /** @param scope whose prompt it is; null for nobody's */
+    static int[] promptTokens(@Nullable Prompt prompt, ServedModel model, @Nullable String scope) {
         if (prompt == null) {
             throw new BadRequestException("prompt", "prompt is missing but must be text or token ids");
         }
         int[] tokens = switch (prompt) {
-            case Prompt.Text(var text, var addSpecialTokens) -> textTokens(text, addSpecialTokens, model);
+            case Prompt.Text(var text, var addSpecialTokens) -> textTokens(text, addSpecialTokens, model, scope);
             case Prompt.Tokens(var ids) -> checkedTokens("prompt", ids, model);
-            case Prompt.Chat chat -> chatTokens(chat, model);
+            case Prompt.Chat chat -> chatTokens(chat, model, scope);
         };
         require(tokens.length >= 1, "prompt", "empty", "at least one token");
         return tokens;
     }
 
-    private static int[] textTokens(String text, boolean addSpecialTokens, ServedModel model) {
+    private static int[] textTokens(String text, boolean addSpecialTokens, ServedModel model, @Nullable String scope) {
         require(!text.isEmpty(), "prompt", "empty", "at least one character");
         checkCharacters(text.length(), model);
-        return model.text().encode(text, addSpecialTokens);
+        return model.text().encode(text, addSpecialTokens, scope);
     }
 
     static int[] checkedTokens(String field, long[] ids, ServedModel model) {
@@ -148,7 +155,7 @@ final class RequestRules {
         return tokens;
     }
 
-    private static int[] chatTokens(Prompt.Chat chat, ServedModel model) {
+    private static int[] chatTokens(Prompt.Chat chat, ServedModel model, @Nullable String scope) {
         var messages = chat.messages();
         require(
                 !messages.isEmpty() && messages.size() <= MESSAGES_MAX,
@@ -165,7 +172,7 @@ final class RequestRules {
                     "messages", "model %s has no chat template; send a prompt instead".formatted(model.name()));
         }
         checkCharacters(messages.stream().mapToLong(RequestRules::characters).sum(), model);
-        return model.text().encodeChat(chat);
+        return model.text().encodeChat(chat, scope);
     }
 
     private static long characters(ChatMessage message) {

@@ -17,6 +17,7 @@ import java.time.Duration;
  * @param slowReaderTimeout how long a client may read nothing although there is something
  * @param bufferedTokensMax tokens that may wait for a slow client
  * @param messageBytesMax largest request of either door
+ * @param textCacheBytes memory for token ids of parts of prompts; 0 for none
  * @param metadataBytesMax largest request headers of either door
  * @param callsPerConnectionMax concurrent calls on one HTTP/2 connection
  * @param connectionAgeMax after which a gRPC connection is asked to go; zero for never
@@ -40,6 +41,7 @@ public record RouterConfig(
         Duration slowReaderTimeout,
         int bufferedTokensMax,
         int messageBytesMax,
+        long textCacheBytes,
         int metadataBytesMax,
         int callsPerConnectionMax,
         Duration connectionAgeMax,
@@ -52,6 +54,7 @@ public record RouterConfig(
         AccessConfig access,
         Duration minorityTimeout) {
     private static final Duration ONE_MILLISECOND = Duration.ofMillis(1);
+    private static final long TEXT_CACHE_BYTES_MAX = 1L << 36;
 
     public RouterConfig {
         check("host", host, !host.isBlank(), "a host name or address");
@@ -63,6 +66,11 @@ public record RouterConfig(
         checkPositive("slow-reader-timeout", slowReaderTimeout);
         checkRange("buffered-tokens-max", bufferedTokensMax, 16, 10_000_000);
         checkRange("message-bytes-max", messageBytesMax, 1024, 1 << 30);
+        check(
+                "text-cache",
+                textCacheBytes,
+                textCacheBytes >= 0 && textCacheBytes <= TEXT_CACHE_BYTES_MAX,
+                "0.." + TEXT_CACHE_BYTES_MAX);
         checkRange("metadata-bytes-max", metadataBytesMax, 1024, 1 << 20);
         checkRange("calls-per-connection-max", callsPerConnectionMax, 1, 1_000_000);
         check("connection-age-max", connectionAgeMax, !connectionAgeMax.isNegative(), "not negative");
@@ -86,6 +94,7 @@ public record RouterConfig(
                 section.getDuration("slow-reader-timeout"),
                 section.getInt("buffered-tokens-max"),
                 Math.toIntExact(section.getBytes("message-bytes-max")),
+                section.getBytes("text-cache"),
                 Math.toIntExact(section.getBytes("metadata-bytes-max")),
                 section.getInt("calls-per-connection-max"),
                 section.getDuration("connection-age-max"),
@@ -112,6 +121,7 @@ public record RouterConfig(
                 slowReaderTimeout,
                 bufferedTokensMax,
                 messageBytesMax,
+                textCacheBytes,
                 metadataBytesMax,
                 callsPerConnectionMax,
                 connectionAgeMax,

@@ -1,8 +1,10 @@
 package dev.kvasir.router;
 
+import dev.kvasir.model.tokenizer.Tokenizer.Reuse;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.FinishReason;
 import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
@@ -10,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.ToLongFunction;
 
 /**
  * What a router measures of the requests it answers. Names and buckets are vLLM's where the meaning is the same, so that
@@ -26,6 +29,9 @@ public final class RouterMetrics {
     public static final String REQUEST_N = "vllm:request_params_n";
     public static final String REQUESTS_OPEN = "kvasir:router_requests_open";
     public static final String REQUESTS_FAILED = "kvasir:router_requests_failed";
+
+    public static final String TEXT_CACHE_QUERIES = "kvasir:router_text_cache_queries";
+    public static final String TEXT_CACHE_HITS = "kvasir:router_text_cache_hits";
 
     private static final String MODEL_NAME = "model_name";
     private static final String FINISHED_REASON = "finished_reason";
@@ -79,6 +85,28 @@ public final class RouterMetrics {
                 .name(REQUESTS_OPEN)
                 .help("Requests being answered.")
                 .labelNames(MODEL_NAME)
+                .register(registry);
+        reuse(
+                TEXT_CACHE_QUERIES,
+                "Characters of prompts looked up in the text cache.",
+                Reuse::looked,
+                models,
+                registry);
+        reuse(TEXT_CACHE_HITS, "Characters whose tokens were found in the text cache.", Reuse::found, models, registry);
+    }
+
+    private static void reuse(
+            String name,
+            String help,
+            ToLongFunction<Reuse> count,
+            Collection<ServedModel> models,
+            PrometheusRegistry registry) {
+        CounterWithCallback.builder()
+                .name(name)
+                .help(help)
+                .labelNames(MODEL_NAME)
+                .callback(to -> models.forEach(model -> to.call(
+                        (double) count.applyAsLong(model.text().tokenizer().reuse()), model.name())))
                 .register(registry);
     }
 

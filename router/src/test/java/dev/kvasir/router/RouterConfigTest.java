@@ -29,6 +29,7 @@ public class RouterConfigTest {
             keep-alive-time-min = 30 s
             handshake-timeout = 10 s
             drain-timeout = 5 s
+            text-cache = 1 MiB
             drain-settle = 0 s
             tenant-isolation = true
             remote-admin = false
@@ -58,6 +59,7 @@ public class RouterConfigTest {
                         Duration.ofSeconds(20),
                         4096,
                         4 << 20,
+                        1 << 20,
                         16 << 10,
                         100,
                         Duration.ZERO,

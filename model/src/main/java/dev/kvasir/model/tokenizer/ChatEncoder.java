@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,19 +22,18 @@ final class ChatEncoder implements AutoCloseable {
     private final Path path;
     private final int jsonHash;
     private final List<AddedToken> added;
-    private final NativeTokenizer plain;
     private final @Nullable String unknownToken;
     private final List<Marked> marked = new ArrayList<>();
 
-    ChatEncoder(TokenizerFile file, int jsonHash, NativeTokenizer plain) {
+    ChatEncoder(TokenizerFile file, int jsonHash) {
         this.path = file.path();
         this.jsonHash = jsonHash;
         this.added = file.added();
         this.unknownToken = file.unknownToken();
-        this.plain = plain;
     }
 
-    int[] encode(RenderedPrompt prompt) {
+    /** @param plain encodes a text in which all that looks like a control token may be one */
+    int[] encode(RenderedPrompt prompt, Function<String, int[]> plain) {
         Marked controls = marked(prompt.template());
         var places = new ArrayList<Place>();
         templateStretches(
@@ -43,7 +43,7 @@ final class ChatEncoder implements AutoCloseable {
         int[] all = {0};
         controls.matcher.find(prompt.text(), 0, prompt.text().length(), (_, _) -> all[0]++);
         if (all[0] == places.size()) {
-            int[] ids = plain.encode(prompt.text(), false);
+            int[] ids = plain.apply(prompt.text());
             // More than the template wrote: normalisation made a control token of something that looks like one.
             if (controls.count(ids) <= places.size()) {
                 return ids;

@@ -1,5 +1,6 @@
 package dev.kvasir.model.tokenizer;
 
+import java.util.BitSet;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
@@ -9,10 +10,13 @@ import org.jspecify.annotations.Nullable;
 /** Finds the texts of control tokens in a text: at each place the longest, from left to right, none overlapping. */
 final class ControlTokens {
     private final Node root = new Node();
+    /** Letters that some token begins with: few, so that most places need no further look. */
+    private final BitSet firstLetters = new BitSet();
 
     ControlTokens(Collection<AddedToken> tokens) {
         for (AddedToken token : tokens) {
             Node node = root;
+            firstLetters.set(token.content().charAt(0));
             for (char letter : token.content().toCharArray()) {
                 node = node.children.computeIfAbsent(letter, _ -> new Node());
             }
@@ -45,7 +49,12 @@ final class ControlTokens {
         });
     }
 
-    private @Nullable AddedToken longestAt(String text, int from, int to) {
+    /** The longest that begins at a place and ends before {@code to}; null for none. */
+    @Nullable
+    AddedToken longestAt(String text, int from, int to) {
+        if (!firstLetters.get(text.charAt(from))) {
+            return null;
+        }
         AddedToken longest = null;
         Node node = root;
         for (int i = from; i < to && node != null; i++) {

@@ -22,6 +22,7 @@ public final class Tokenizer implements AutoCloseable {
     private final TokenizerFile file;
     private final int textCharsMax;
     private final NativeTokenizer plain;
+    private final SegmentEncoder segments;
     private final ChatEncoder chat;
     private final Decoding decoding;
     private final BitSet special = new BitSet();
@@ -29,7 +30,13 @@ public final class Tokenizer implements AutoCloseable {
     private final OptionalInt beginningOfText;
     private final OptionalInt endOfText;
 
-    private Tokenizer(TokenizerFile file, SpecialTokens named, int jsonHash, NativeTokenizer plain, int textCharsMax) {
+    private Tokenizer(
+            TokenizerFile file,
+            SpecialTokens named,
+            int jsonHash,
+            NativeTokenizer plain,
+            int textCharsMax,
+            long cacheBytes) {
         this.file = file;
         this.plain = plain;
         this.textCharsMax = textCharsMax;
@@ -40,26 +47,28 @@ public final class Tokenizer implements AutoCloseable {
         }
         this.beginningOfText = named(named, "bos_token");
         this.endOfText = named(named, "eos_token");
-        this.chat = new ChatEncoder(file, jsonHash, plain);
+        this.segments = SegmentEncoder.of(file, plain, cacheBytes);
+        this.chat = new ChatEncoder(file, jsonHash);
     }
 
     /** Opens the tokenizer of a model folder. */
     public static Tokenizer open(Path folder) {
-        return open(folder, DEFAULT_TEXT_CHARS_MAX);
+        return open(folder, DEFAULT_TEXT_CHARS_MAX, 0);
     }
 
     /**
      * Opens the tokenizer of a model folder.
      *
      * @param textCharsMax longest text that is encoded; longer ones are refused before any work
+     * @param cacheBytes memory for ids of parts of texts, so that they need not be encoded again; 0 for none
      */
-    public static Tokenizer open(Path folder, int textCharsMax) {
+    public static Tokenizer open(Path folder, int textCharsMax, long cacheBytes) {
         var path = folder.resolve("tokenizer.json");
         String json = TokenizerFile.text(path);
         var file = TokenizerFile.parse(path, json);
         var plain = NativeTokenizer.create(path, json);
         try {
-            return new Tokenizer(file, SpecialTokens.read(folder), json.hashCode(), plain, textCharsMax);
+            return new Tokenizer(file, SpecialTokens.read(folder), json.hashCode(), plain, textCharsMax, cacheBytes);
         } catch (RuntimeException e) {
             plain.close();
             throw e;
@@ -76,13 +85,41 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
+     * The same, sooner where parts of the text were encoded before.
+     *
+     * @param scope whose text it is: what was encoded for others is of no use
+     */
+    public int[] encode(String text, boolean addSpecialTokens, String scope) {
+        return segments.encode(checked(text), addSpecialTokens, scope);
+    }
+
+    /** What the cache of parts of texts was good for, since the beginning. */
+    public Reuse reuse() {
+        return segments.reuse();
+    }
+
+    /**
+     * Characters of texts long enough to be looked up in parts.
+     *
+     * @param looked all of them
+     * @param found those of parts whose ids were there
+     */
+    public record Reuse(long looked, long found) {}
+
+    /**
      * Encodes a rendered conversation; the template has already written the tokens around it. Equal to {@link #encode} but
      * where the request's own strings hold the text of a control token: there it is encoded as the text it is. Control
      * tokens are the special ones and those others that the template writes.
      */
     public int[] encodeChat(RenderedPrompt prompt) {
         checked(prompt.text());
-        return chat.encode(prompt);
+        return chat.encode(prompt, text -> plain.encode(text, false));
+    }
+
+    /** The same, sooner where parts of it were encoded before for the same scope. */
+    public int[] encodeChat(RenderedPrompt prompt, String scope) {
+        checked(prompt.text());
+        return chat.encode(prompt, text -> segments.encode(text, false, scope));
     }
 
     /** The text of a sequence of tokens. Ids without a token, as padded models have, are no text. */

@@ -25,13 +25,17 @@ import org.jspecify.annotations.Nullable;
  *
  * @param pieces text of each id, as stored (byte-level letters, {@code ▁} for a space)
  * @param unknownToken what the model makes of characters it does not know
+ * @param random whether the same text may be given different ids
  */
 record TokenizerFile(
         Path path,
         List<String> pieces,
         List<AddedToken> added,
         @Nullable String unknownToken,
-        JsonNode decoder) {
+        JsonNode normalizer,
+        JsonNode preTokenizer,
+        JsonNode decoder,
+        boolean random) {
     private static final long FILE_BYTES_MAX = 256L << 20;
     private static final int ID_MAX = 1 << 22;
     private static final int ADDED_TOKENS_MAX = 1 << 16;
@@ -53,7 +57,14 @@ record TokenizerFile(
             throw unreadable(path, e);
         }
         return new TokenizerFile(
-                path, List.copyOf(reader.pieces), List.copyOf(reader.added), reader.unknownToken, reader.decoder);
+                path,
+                List.copyOf(reader.pieces),
+                List.copyOf(reader.added),
+                reader.unknownToken,
+                reader.normalizer,
+                reader.preTokenizer,
+                reader.decoder,
+                reader.random);
     }
 
     /** Number of ids. */
@@ -91,7 +102,10 @@ record TokenizerFile(
         private final Map<String, Integer> ids = new HashMap<>();
         private final List<String> pieces = new ArrayList<>();
         private final List<AddedToken> added = new ArrayList<>();
+        private JsonNode normalizer = NullNode.getInstance();
+        private JsonNode preTokenizer = NullNode.getInstance();
         private JsonNode decoder = NullNode.getInstance();
+        private boolean random;
         private @Nullable String unknownToken;
 
         Reader(Path path) {
@@ -108,6 +122,8 @@ record TokenizerFile(
                 parser.nextToken();
                 switch (key) {
                     case "added_tokens" -> addedTokens = parser.readValueAsTree();
+                    case "normalizer" -> normalizer = parser.readValueAsTree();
+                    case "pre_tokenizer" -> preTokenizer = parser.readValueAsTree();
                     case "decoder" -> decoder = parser.readValueAsTree();
                     case "model" -> model(parser);
                     default -> parser.skipChildren();
@@ -129,6 +145,8 @@ record TokenizerFile(
                 parser.nextToken();
                 if (key.equals("unk_token")) {
                     unknownToken = parser.getValueAsString();
+                } else if (key.equals("dropout")) {
+                    random = parser.currentToken() != JsonToken.VALUE_NULL;
                 } else if (!key.equals("vocab")) {
                     parser.skipChildren();
                 } else if (parser.currentToken() == JsonToken.START_OBJECT) {
@@ -212,8 +230,13 @@ record TokenizerFile(
             if (!id.isIntegralNumber() || id.longValue() < 0 || id.longValue() > ID_MAX) {
                 throw wrong(key + ".id", id.isMissingNode() ? null : id, "is not between 0 and " + ID_MAX);
             }
-            return new AddedToken(
-                    id.intValue(), content.textValue(), node.path("special").asBoolean(false));
+            boolean special = node.path("special").asBoolean(false);
+            var matching = new AddedToken.Matching(
+                    node.path("normalized").asBoolean(!special),
+                    node.path("single_word").asBoolean(false),
+                    node.path("lstrip").asBoolean(false),
+                    node.path("rstrip").asBoolean(false));
+            return new AddedToken(id.intValue(), content.textValue(), special, matching);
         }
 
         /** Checks that the ids of the model's own vocabulary follow one another, each naming one piece. */

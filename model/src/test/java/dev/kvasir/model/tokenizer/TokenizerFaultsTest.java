@@ -123,7 +123,7 @@ class TokenizerFaultsTest {
 
     @Test
     void aTextBeyondTheLimitIsRefusedBeforeAnyWork() {
-        try (var tokenizer = Tokenizer.open(TokenizerTest.FOLDER.resolve("byte-level"), 1000)) {
+        try (var tokenizer = Tokenizer.open(TokenizerTest.FOLDER.resolve("byte-level"), 1000, 0)) {
             assertThat(tokenizer.encode("x".repeat(1000), false)).isNotEmpty();
             assertThatThrownBy(() -> tokenizer.encode("x".repeat(1001), false))
                     .isInstanceOf(PromptException.class)
