@@ -13,6 +13,9 @@ public final class PullEstimate {
     private static final double FIRST_SETUP_SECONDS = 0.003;
     private static final double FIRST_BYTES_PER_SECOND = 500e6;
 
+    /** Faster than any network: what is believed of one that is not tried ends here. */
+    private static final double BYTES_PER_SECOND_MAX = 1e12;
+
     private double setupSeconds = FIRST_SETUP_SECONDS;
     private double bytesPerSecond = FIRST_BYTES_PER_SECOND;
     private boolean bandwidthSeen;
@@ -60,8 +63,11 @@ public final class PullEstimate {
         boolean worth = tokensPerSecond == 0
                 || price(bytesPerToken, others, tokensPerSecond).isWorth(tokens, tokensAhead);
         if (!worth) {
+            // Where the set-up alone is too much, the bandwidth is not what spoke against it.
+            if (price(0, others, tokensPerSecond).isWorth(tokens, tokensAhead)) {
+                bytesPerSecond = Math.min(BYTES_PER_SECOND_MAX, bytesPerSecond * (1 + FADING));
+            }
             setupSeconds -= FADING * Math.max(0, setupSeconds - FIRST_SETUP_SECONDS);
-            bytesPerSecond += FADING * bytesPerSecond;
         }
         return worth;
     }

@@ -403,6 +403,28 @@ class TransferTest {
     }
 
     @Test
+    void pullsThatAreTooShortSayNothingOfTheBandwidthHoweverManyThereAre() {
+        var estimate = new PullEstimate();
+        estimate.observe(100_000_000, 10_000_000, 1_000_000_000);
+        for (int i = 0; i < 1_000_000; i++) {
+            assertThat(estimate.isWorth(1_000_000, 0, 16, 40_000, 0)).isFalse();
+        }
+        assertThat(estimate.price(10_000, 0, 1_000).perToken()).isEqualTo(0.1);
+        estimate.observe(100_000_000, 10_000_000, 1_000_000_000);
+        assertThat(estimate.price(10_000, 0, 1_000).perToken()).isEqualTo(0.1);
+    }
+
+    @Test
+    void noBandwidthIsBelievedThatNoNetworkHas() {
+        var estimate = new PullEstimate();
+        estimate.observe(100_000_000, 3_000_000, 1_000_000_000);
+        for (int i = 0; i < 1_000_000; i++) { // The set-up alone is just less than 150 tokens are worth.
+            estimate.isWorth(10_000_000, 0, 150, 39_999.999999, 0);
+        }
+        assertThat(estimate.price(1e12, 0, 1).perToken()).isBetween(1.0, 1.1);
+    }
+
+    @Test
     void pullingIsWorthItOnlyWhereItIsExpectedToBeFaster() {
         var estimate = new PullEstimate();
         for (int i = 0; i < 50; i++) {
