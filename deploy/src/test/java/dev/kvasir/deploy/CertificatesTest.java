@@ -81,6 +81,20 @@ final class CertificatesTest {
         assertThat(certificates.keyManager().getClientAliases("RSA", null)).hasSize(1);
     }
 
+    @Test
+    void filesThatWereOfNoUseAreTriedAgainThoughTheyLookTheSame() throws Exception {
+        var certificate = Files.copy(made.certificate("one"), folder.resolve("late.crt"));
+        var key = Files.copy(made.key("one"), folder.resolve("late.key"));
+        var certificates = open(certificate, key);
+        var before = certificates.context();
+        exchange(made.certificate("other"), certificate, 1);
+        var time = Files.getLastModifiedTime(key);
+        assertThat(certificates.context()).isSameAs(before);
+        Files.copy(made.key("other"), key, StandardCopyOption.REPLACE_EXISTING);
+        Files.setLastModifiedTime(key, time);
+        assertThat(certificates.context()).isNotSameAs(before);
+    }
+
     private static void exchange(Path from, Path to, int seconds) throws IOException {
         Files.copy(from, to, StandardCopyOption.REPLACE_EXISTING);
         Files.setLastModifiedTime(to, FileTime.fromMillis(System.currentTimeMillis() + seconds * 1000L));

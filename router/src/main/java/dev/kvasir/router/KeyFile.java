@@ -13,8 +13,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Keys in a file: in each line a key, or a key and its tenant; empty lines and those that begin with # say nothing. It is read
- * again when it has changed, which is looked for once in a second at most; a state that cannot be read is reported, and the
- * one before it stays.
+ * again when it has changed, which is looked for once in a second at most; a state that cannot be read is reported, the one
+ * before it stays, and it is tried again.
  */
 final class KeyFile {
     private static final Logger LOG = LoggerFactory.getLogger(KeyFile.class);
@@ -26,6 +26,7 @@ final class KeyFile {
     private final long lookEveryNanos;
     private List<ApiKey> keys;
     private State seen;
+    private String complaint = "";
     private long lookedNanos;
 
     private KeyFile(Path file, Duration lookEvery) {
@@ -61,14 +62,23 @@ final class KeyFile {
         try {
             var state = state();
             if (!state.equals(seen)) {
-                seen = state;
                 keys = read();
+                seen = state; // A state that could not be read is read again: who may read it shows in no time of its.
                 LOG.info("{} has changed; {} keys", file, keys.size());
             }
+            complaint = "";
         } catch (IllegalArgumentException | UncheckedIOException e) {
-            LOG.warn("Keys stay as they are: {}", e.getMessage());
+            complain(String.valueOf(e.getMessage()));
         }
         return keys;
+    }
+
+    /** Once for as long as it is the same. */
+    private void complain(String why) {
+        if (!why.equals(complaint)) {
+            complaint = why;
+            LOG.warn("Keys stay as they are: {}", why);
+        }
     }
 
     private State state() {

@@ -103,6 +103,17 @@ class AccessTest {
         assertThat(keys.keys()).hasSize(3);
     }
 
+    @Test
+    void aFileThatCouldNotBeReadIsReadAgainThoughItLooksTheSame() throws IOException {
+        var file = Files.writeString(folder.resolve("keys"), "first\n");
+        var keys = KeyFile.open(file, Duration.ZERO);
+        write(file, "one two three\n", 1);
+        var time = Files.getLastModifiedTime(file);
+        assertThat(keys.keys()).hasSize(1);
+        Files.setLastModifiedTime(Files.writeString(file, "one\ntwo\nthree\n"), time);
+        assertThat(keys.keys()).hasSize(3);
+    }
+
     private static void write(Path file, String text, int seconds) throws IOException {
         Files.writeString(file, text);
         Files.setLastModifiedTime(file, FileTime.fromMillis(System.currentTimeMillis() + seconds * 1000L));

@@ -30,7 +30,7 @@ import org.slf4j.LoggerFactory;
 /**
  * The certificates that {@link PemFiles} name, as they are now: whoever makes a connection gets those of the files' latest
  * good state, which is looked for every few seconds at most. Files that are exchanged for others of no use (expired, half
- * written, key of another certificate) are reported, and those before them stay in use. For any number of threads.
+ * written, key of another certificate) are reported and tried again, and those before them stay in use. For any number of threads.
  */
 public final class Certificates {
     private static final Logger LOG = LoggerFactory.getLogger(Certificates.class);
@@ -43,6 +43,7 @@ public final class Certificates {
     private final Refusals refusals;
     private Loaded loaded;
     private List<FileTime> seen;
+    private String complaint = "";
     private long lookedNanos;
 
     private Certificates(PemFiles files, Duration lookEvery) {
@@ -106,17 +107,23 @@ public final class Certificates {
         try {
             var times = times();
             if (!times.equals(seen)) {
-                seen = times;
                 loaded = load();
+                seen = times; // Others are read again: they may be valid a little later, or readable, as they are.
                 LOG.info("{}: the files have changed, and are used from now on", files.setting());
             }
+            complaint = "";
         } catch (IllegalArgumentException | UncheckedIOException e) {
-            LOG.warn(
-                    "{}: the files have changed, but what was read before stays in use: {}",
-                    files.setting(),
-                    e.getMessage());
+            complain(String.valueOf(e.getMessage()));
         }
         return loaded;
+    }
+
+    /** Once for as long as it is the same. */
+    private void complain(String why) {
+        if (!why.equals(complaint)) {
+            complaint = why;
+            LOG.warn("{}: the files have changed, but what was read before stays in use: {}", files.setting(), why);
+        }
     }
 
     private List<FileTime> times() {
