@@ -50,7 +50,10 @@ final class Sources {
     private void meet(Match match) {
         for (var holder : shard.holders()) {
             if (shard.of(holder) == shard.stores()) {
-                storeBySlot.put(stores.slot(ShardReplica.key(holder)), holder);
+                int slot = stores.slot(ShardReplica.key(holder));
+                if (slot != PrefixIndex.UNKNOWN) { // Else a later life has taken its place.
+                    storeBySlot.put(slot, holder);
+                }
             } else if (!holder.transferAddress().isEmpty()) {
                 int blocks = match.blocks(shard.replica().index().slot(ShardReplica.key(holder)));
                 if (blocks > leading) {

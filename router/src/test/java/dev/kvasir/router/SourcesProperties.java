@@ -105,6 +105,18 @@ class SourcesProperties {
         assertThat(more).as("seed %d: block %d is somewhere", seed, last).isFalse();
     }
 
+    @Test
+    void aKvstoreWhosePlaceALaterLifeHasTakenIsAskedForNothing() {
+        var prompt = HashChain.of(List.of(new BlockHash(1, 1), new BlockHash(2, 2), new BlockHash(3, 3)));
+        tell(Holder.ofStore("store", 1, 1, "store:9"), prompt, range(3));
+        // That the earlier one has gone was not heard.
+        var later = Holder.ofStore("store", 2, 2, "store:9");
+        tell(later, prompt, range(1));
+        assertThat(shard.holders()).hasSize(2);
+        shard.replica().index().match(prompt, prompt.size(), match);
+        assertThat(Sources.of(shard, prompt, match, 0, SEGMENT)).containsExactly(new KvSource("store:9", 2, 0, 1));
+    }
+
     private static int ofSource(KvSource source, List<Holder> stores) {
         for (int s = 0; s < stores.size(); s++) {
             if (stores.get(s).transferAddress().equals(source.transferAddress())) {
