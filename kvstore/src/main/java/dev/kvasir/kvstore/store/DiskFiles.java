@@ -4,9 +4,9 @@ import dev.kvasir.kvstore.tier.BlockFormat;
 import dev.kvasir.kvstore.tier.DiskTier;
 import dev.kvasir.kvstore.tier.DiskTitle;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -109,7 +109,7 @@ final class DiskFiles {
                     }
                 }
             }
-        } catch (IOException | UncheckedIOException e) {
+        } catch (IOException | DirectoryIteratorException e) {
             LOG.debug("No files of blocks in {}", folder, e);
         }
         return found;

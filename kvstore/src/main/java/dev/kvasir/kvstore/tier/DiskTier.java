@@ -128,7 +128,7 @@ public final class DiskTier implements AutoCloseable {
         try {
             opened = opener.open(path);
             install(opened, layout.hasTitle(opened) ? takeUp(opened) : begin(opened));
-        } catch (IOException e) {
+        } catch (IOException | OutOfMemoryError e) { // There may be no memory outside of the heap.
             close(opened);
             synchronized (this) {
                 opening = false;
@@ -369,7 +369,7 @@ public final class DiskTier implements AutoCloseable {
         try {
             sound = layout.read(from, entry.slot(), entry.block(), to);
             measured(from, start);
-        } catch (IOException e) {
+        } catch (IOException | OutOfMemoryError e) {
             failed(from, "reading failed: " + e.getMessage());
         } finally {
             ended(operation);

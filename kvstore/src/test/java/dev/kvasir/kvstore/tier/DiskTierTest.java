@@ -47,6 +47,7 @@ class DiskTierTest {
     /** A disk that can be made to fail or to be slow. */
     private static final class Disk implements BlockFile.Opener {
         volatile boolean fails;
+        volatile boolean lacksMemory;
         volatile long fullAt = Long.MAX_VALUE;
         volatile @Nullable AtomicLong slowBy;
         volatile long slowNanos;
@@ -108,6 +109,9 @@ class DiskTierTest {
             }
             if (fails) {
                 throw new IOException("Input/output error");
+            }
+            if (lacksMemory) {
+                throw new OutOfMemoryError("Cannot reserve 80 bytes of direct buffer memory");
             }
         }
     }
@@ -183,6 +187,27 @@ class DiskTierTest {
             assertThat(tier.rejected()).isZero();
         }
         assertThat(DiskTitle.format(DiskTier.file(folder, Blocks.FORMAT))).contains(Blocks.FORMAT);
+    }
+
+    @Test
+    void wantOfMemoryOutsideOfTheHeapSwitchesItOffAndEndsNoThread() {
+        writeChain(1);
+        var disk = new Disk();
+        disk.lacksMemory = true;
+        var clock = new AtomicLong();
+        try (var tier = new DiskTier(Blocks.FORMAT, folder, disk, LIMITS, clock::get, listener)) {
+            tier.step();
+            assertThat(tier.isOpening()).isFalse();
+            assertThat(tier.reason()).contains("direct buffer memory");
+            disk.lacksMemory = false;
+            clock.set(LIMITS.pauseNanos());
+            tier.step();
+            assertThat(tier.isOff()).isFalse();
+            assertThat(reads(tier, 1, 0)).isTrue();
+            disk.lacksMemory = true;
+            assertThat(reads(tier, 1, 0)).isFalse();
+            assertThat(tier.reason()).contains("direct buffer memory");
+        }
     }
 
     @Test
