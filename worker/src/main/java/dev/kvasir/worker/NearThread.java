@@ -26,7 +26,7 @@ final class NearThread implements AutoCloseable {
             executor.execute(() -> {
                 try {
                     result.complete(task.call());
-                } catch (Exception e) {
+                } catch (Throwable e) { // Of a driver that lacks a function, too: blocks wait for this to end.
                     result.completeExceptionally(e);
                 }
             });

@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -86,34 +87,37 @@ final class Neighbours implements AutoCloseable {
     }
 
     private void ask(Who who, Duration timeout) throws InterruptedException {
-        note(who, new Far(clock.getAsLong(), "it is being asked"));
+        var before = note(who, new Far(clock.getAsLong(), "it is being asked"));
         try {
             var attachment = calls.attach(who.address(), who.incarnation(), timeout);
-            note(who, new Opening());
+            var _ = note(who, new Opening());
             var memory = attachment.memory();
             var _ = thread.call(() -> kv.open(memory)).whenComplete((window, failure) -> {
                 if (window == null) {
                     attachment.close();
-                    far(who, failure);
+                    far(who, failure, before);
                 } else {
                     opened(who, new Near(attachment, window));
                 }
             });
         } catch (RuntimeException e) {
-            far(who, e);
+            far(who, e, before);
         }
     }
 
     private void opened(Who who, Near near) {
-        note(who, near);
+        var _ = note(who, near);
         LOG.info("KV blocks of {} are read from its device's memory", who.address());
         near.attachment().whenEnded(() -> gone(who, near));
     }
 
-    private void far(Who who, Throwable why) {
+    /** @param before what it was when it was asked: what is known is not said again */
+    private void far(Who who, Throwable why, @Nullable Standing before) {
         var reason = reason(why);
-        note(who, new Far(clock.getAsLong(), reason));
-        LOG.info("KV blocks of {} come through host memory: {}", who.address(), reason);
+        var _ = note(who, new Far(clock.getAsLong(), reason));
+        if (!(before instanceof Far(var _, var said) && said.equals(reason))) {
+            LOG.info("KV blocks of {} come through host memory: {}", who.address(), reason);
+        }
     }
 
     private static String reason(Throwable why) {
@@ -123,9 +127,10 @@ final class Neighbours implements AutoCloseable {
                 : String.valueOf(why.getMessage());
     }
 
-    private void note(Who who, Standing standing) {
+    /** What it was before. */
+    private @Nullable Standing note(Who who, Standing standing) {
         synchronized (known) {
-            known.put(who, standing);
+            var before = known.put(who, standing);
             if (known.size() > KNOWN_MAX) {
                 var oldest = known.entrySet().iterator();
                 if (oldest.next().getValue() instanceof Near(var attachment, var _)) {
@@ -133,6 +138,7 @@ final class Neighbours implements AutoCloseable {
                 }
                 oldest.remove();
             }
+            return before;
         }
     }
 
