@@ -11,7 +11,6 @@ import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Props;
 import org.slf4j.Logger;
@@ -23,8 +22,8 @@ import org.slf4j.LoggerFactory;
  * code, tokenizer and template with those that serve, and nothing else: no cache, metric, key, tenant or log of theirs.
  *
  * <p>Where there are processors to spare it runs beside the start of the member, and the start waits for it in {@link #await}, a
- * bounded time; on a small machine, where it would only slow the rest, it runs within that time alone. Its threads are daemons. What
- * goes wrong here harms nobody.
+ * bounded time; on a small machine, where requests would only slow the rest, they are sent within that time alone. Its threads are
+ * daemons. What goes wrong here harms nobody.
  */
 final class DoorsWarmUp {
     private static final Logger LOG = LoggerFactory.getLogger(DoorsWarmUp.class);
@@ -41,32 +40,28 @@ final class DoorsWarmUp {
     private final AtomicInteger answered = new AtomicInteger();
     private final CountDownLatch asked = new CountDownLatch(1);
     private final CountDownLatch done = new CountDownLatch(1);
-    private final Thread thread;
-    private volatile long startNanos;
+    private final CountDownLatch mayAsk = new CountDownLatch(1);
     private volatile boolean enough;
 
-    private DoorsWarmUp(DoorsWarmUpConfig config, Consumer<DoorsWarmUp> rehearsal) {
+    private DoorsWarmUp(DoorsWarmUpConfig config) {
         this.config = config;
-        this.thread = Thread.ofPlatform().daemon().name(WarmUpCast.SYSTEM).unstarted(() -> rehearsal.accept(this));
     }
 
     /** Of a process without doors. */
     static DoorsWarmUp none() {
-        return new DoorsWarmUp(new DoorsWarmUpConfig(Duration.ZERO, 0), _ -> {});
+        return new DoorsWarmUp(new DoorsWarmUpConfig(Duration.ZERO, 0));
     }
 
-    /** Begins, where the settings and the machine want it, and returns at once. */
+    /** Begins, where the settings want it, and returns at once. */
     static DoorsWarmUp begin(KvasirConfig config, ServedModel model) {
-        var warmUp = new DoorsWarmUp(config.doorsWarmUp(), self -> self.run(config, model));
-        if (config.doorsWarmUp().isWanted() && Runtime.getRuntime().availableProcessors() >= PROCESSORS_TO_SPARE) {
-            warmUp.start();
+        var warmUp = new DoorsWarmUp(config.doorsWarmUp());
+        if (config.doorsWarmUp().isWanted()) {
+            if (Runtime.getRuntime().availableProcessors() >= PROCESSORS_TO_SPARE) {
+                warmUp.mayAsk.countDown();
+            }
+            Thread.ofPlatform().daemon().name(WarmUpCast.SYSTEM).start(() -> warmUp.run(config, model));
         }
         return warmUp;
-    }
-
-    private void start() {
-        startNanos = System.nanoTime();
-        thread.start();
     }
 
     /** Waits until all requests were answered, as long as the settings allow, and ends it; once. */
@@ -74,9 +69,8 @@ final class DoorsWarmUp {
         if (!config.isWanted()) {
             return;
         }
-        if (thread.getState() == Thread.State.NEW) {
-            start();
-        }
+        long start = System.nanoTime();
+        mayAsk.countDown();
         long most = config.timeout().toMillis();
         boolean all = asked.await(most - most / CLOSING_SHARE, TimeUnit.MILLISECONDS);
         end();
@@ -85,12 +79,13 @@ final class DoorsWarmUp {
             LOG.debug("The doors of the warm-up close later");
         }
         var what = "warmed up the doors with %d requests%s".formatted(answered.get(), all ? "" : ", as time allowed");
-        report.stage(what, System.nanoTime() - startNanos);
+        report.stage(what, System.nanoTime() - start);
     }
 
     /** Ends it, if it goes on. */
     void end() {
         enough = true;
+        mayAsk.countDown();
     }
 
     private void run(KvasirConfig config, ServedModel model) {
@@ -124,6 +119,7 @@ final class DoorsWarmUp {
         try (var grpc = GrpcServer.start(frontend);
                 var http = HttpServer.start(frontend, registry, Version.current(), Clock.systemUTC())) {
             awaitWorker(frontend, model);
+            mayAsk.await();
             var threads = new Thread[Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, CLIENTS_MAX)];
             for (int i = 0; i < threads.length; i++) {
                 var client = new WarmUpClient(model, cast.longPrompt(), http.port(), grpc.port(), i);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -67,8 +68,33 @@ class SegmentEncoderProperties {
     void partsHaveTheIdsOfTheWholeUnder(String pattern) throws IOException {
         var file = (ObjectNode) JSON.readTree(json("regex-split"));
         ((ObjectNode) file.at("/pre_tokenizer/pretokenizers/0/pattern")).put("Regex", pattern);
+        joinWhiteSpace(file);
         assertThat(cutsBetweenWords(file)).isTrue();
         assertIdsOfTheWhole(file.toString(), RUNS);
+    }
+
+    /** Makes tokens of what a split in another place would put together, in the place of the last that merges make. */
+    private static void joinWhiteSpace(ObjectNode file) {
+        var merges = (ArrayNode) file.at("/model/merges");
+        var vocabulary = (ObjectNode) file.at("/model/vocab");
+        var joined = List.of("Ġ Ċ", "Ċ Ċ", "Ġ Ġ", "Ċ a", "b Ġ", "č Ċ");
+        var missing = joined.stream()
+                .filter(pair -> !vocabulary.has(pair.replace(" ", "")))
+                .toList();
+        for (int i = 0; i < missing.size(); i++) {
+            int last = merges.size() - 1 - i;
+            var old = merges.get(last);
+            var token = old.isArray()
+                    ? old.get(0).asText() + old.get(1).asText()
+                    : old.asText().replace(" ", "");
+            var pair = missing.get(i).split(" ", -1);
+            vocabulary.set(pair[0] + pair[1], vocabulary.remove(token));
+            if (old.isArray()) {
+                merges.set(last, JSON.createArrayNode().add(pair[0]).add(pair[1]));
+            } else {
+                merges.set(last, JSON.getNodeFactory().textNode(missing.get(i)));
+            }
+        }
     }
 
     /** What the beginning of a text, or letters around a token, may change. */
@@ -87,6 +113,9 @@ class SegmentEncoderProperties {
                 }
             }
             changePreTokenizer(file, random);
+            if (name.equals("regex-split")) {
+                joinWhiteSpace(file);
+            }
             assertIdsOfTheWhole(file.toString(), 30);
         }
     }
