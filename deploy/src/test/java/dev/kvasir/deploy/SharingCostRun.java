@@ -1,20 +1,25 @@
 package dev.kvasir.deploy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.sun.management.OperatingSystemMXBean;
 import dev.kvasir.deploy.Settings.Flag;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.lang.management.ManagementFactory;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
@@ -23,20 +28,26 @@ import java.util.stream.IntStream;
  * A program: what sharing costs prompts that share nothing. Two clusters in this one process, so that both run the same
  * compiled code: a router that is a kvstore and a worker each, one of which exchanges no blocks. Both are asked each prompt, in
  * turns, for one token. They are started again, in the other order, for each of several segments, so that it does not matter
- * which has the better memory. Arguments: folder, segments, pairs in each, tokens of a prompt, seed, and a file for all times.
+ * which has the better memory. Arguments: folder, segments, pairs in each, tokens of a prompt, seed, a file for all times, and
+ * what is offered to kvstores (copied by default).
  */
 final class SharingCostRun {
-    private static final int WARM_UP = 24;
+    private static final int WARM_UP = 40;
     private static final int DRAWS = 4000;
+    private static final long AFTERWARDS_NANOS = 100_000_000;
 
     private final Path folder;
     private final int pairs;
     private final int tokens;
+    private final String offer;
     private final SplittableRandom random;
     private final HttpClient client = HttpClient.newHttpClient();
+    private final List<Double> cpu = new ArrayList<>();
+    private final OperatingSystemMXBean processor = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
     private final ObjectNode times = ApiClient.JSON.createObjectNode();
 
-    private SharingCostRun(Path folder, int pairs, int tokens, long seed) {
+    private SharingCostRun(Path folder, int pairs, int tokens, long seed, String offer) {
+        this.offer = offer;
         this.folder = folder;
         this.pairs = pairs;
         this.tokens = tokens;
@@ -49,12 +60,16 @@ final class SharingCostRun {
                 Path.of(arguments[0]),
                 Integer.parseInt(arguments[2]),
                 Integer.parseInt(arguments[3]),
-                Long.parseLong(arguments[4]));
+                Long.parseLong(arguments[4]),
+                arguments.length > 6 ? arguments[6] : "copied");
         double[][] logs = new double[segments][];
         for (int segment = 0; segment < segments; segment++) {
             logs[segment] = run.segment(segment);
             run.tell("segment " + segment, logs[segment]);
         }
+        run.tell(
+                "all, processor time",
+                run.cpu.stream().mapToDouble(Double::doubleValue).toArray());
         run.tell("all", Arrays.stream(logs).flatMapToDouble(Arrays::stream).toArray());
         ApiClient.JSON.writeValue(Path.of(arguments[5]).toFile(), run.times);
         System.exit(0);
@@ -76,7 +91,13 @@ final class SharingCostRun {
         var worker = member(
                 at.resolve("worker"),
                 "worker",
-                Map.of("kvasir.cluster.join", router.addresses().cluster(), "kvasir.worker.sharing.memory", memory));
+                Map.of(
+                        "kvasir.cluster.join",
+                        router.addresses().cluster(),
+                        "kvasir.worker.sharing.offer",
+                        offer,
+                        "kvasir.worker.sharing.memory",
+                        memory));
         return new Cluster(router, worker);
     }
 
@@ -113,6 +134,9 @@ final class SharingCostRun {
             double[] logs = IntStream.range(0, pairs)
                     .mapToDouble(i -> {
                         var took = pair(with, without, i);
+                        times.withArray("with_cpu").add(took.cpuWith / 1000);
+                        times.withArray("without_cpu").add(took.cpuWithout / 1000);
+                        cpu.add(Math.log((double) took.cpuWith / took.cpuWithout));
                         times.withArray("with").add(took.with / 1000);
                         times.withArray("without").add(took.without / 1000);
                         return Math.log((double) took.with / took.without);
@@ -123,16 +147,26 @@ final class SharingCostRun {
         }
     }
 
-    private record Took(long with, long without) {}
+    /** Nanoseconds on the clock, and of all processors until a while after. */
+    private record Took(long with, long without, long cpuWith, long cpuWithout) {}
+
+    private record One(long nanos, long cpuNanos) {}
 
     private Took pair(URI with, URI without, int index) {
         var prompt = random.ints(tokens, 300, 1000).toArray();
-        if (index % 2 == 0) {
-            long first = ask(with, prompt);
-            return new Took(first, ask(without, prompt));
-        }
-        long first = ask(without, prompt);
-        return new Took(ask(with, prompt), first);
+        var first = one(index % 2 == 0 ? with : without, prompt);
+        var second = one(index % 2 == 0 ? without : with, prompt);
+        return index % 2 == 0
+                ? new Took(first.nanos, second.nanos, first.cpuNanos, second.cpuNanos)
+                : new Took(second.nanos, first.nanos, second.cpuNanos, first.cpuNanos);
+    }
+
+    private One one(URI router, int[] prompt) {
+        long began = processor.getProcessCpuTime();
+        long took = ask(router, prompt);
+        // What it set off, kvstores taking copies for one, is its own.
+        LockSupport.parkNanos(AFTERWARDS_NANOS);
+        return new One(took, processor.getProcessCpuTime() - began);
     }
 
     /** How many nanoseconds it took. */

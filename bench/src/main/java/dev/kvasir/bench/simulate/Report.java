@@ -29,9 +29,10 @@ record Report(String title, String serviceLevel, List<Row> rows) {
     /**
      * What one cache as large as all together would do.
      *
+     * @param boundHitRate the same if no prompt's blocks were kept beyond what one worker has room for
      * @param balance how even its work could be
      */
-    record Pooled(double hitRate, Trace.Balance balance) {}
+    record Pooled(double hitRate, double boundHitRate, Trace.Balance balance) {}
 
     /**
      * One simulation.
@@ -91,6 +92,10 @@ record Report(String title, String serviceLevel, List<Row> rows) {
             return pooled.hitRate == 0 ? 1 : hitRate() / pooled.hitRate;
         }
 
+        double shareOfBound() {
+            return pooled.boundHitRate == 0 ? 1 : hitRate() / pooled.boundHitRate;
+        }
+
         /** A line of a plot. */
         String series() {
             return storePercent == 0 ? policy : "%s, %s %% shared".formatted(policy, number(storePercent));
@@ -104,11 +109,12 @@ record Report(String title, String serviceLevel, List<Row> rows) {
         private String pooledLine() {
             return String.format(
                     Locale.ROOT,
-                    "%s %-16s | %6.2f | %11s | %6s | %6s | %7s | %13.3f | %5.3f | %7s | %6s | %7s | %6s |",
+                    "%s %-16s | %6.2f | %11s | %10.2f | %6s | %6s | %7s | %13.3f | %5.3f | %7s | %6s | %7s | %6s |",
                     group(),
                     "(pooled, greedy)",
                     100 * pooled.hitRate,
                     "",
+                    100 * pooled.boundHitRate,
                     "",
                     "",
                     "",
@@ -123,11 +129,12 @@ record Report(String title, String serviceLevel, List<Row> rows) {
         private String line() {
             return String.format(
                     Locale.ROOT,
-                    "%s %-16s | %6.2f | %11.2f | %6.2f | %6.2f | %7.0f | %13.3f | %5.3f | %7.0f | %6.0f | %7.1f | %6.2f |",
+                    "%s %-16s | %6.2f | %11.2f | %10.2f | %6.2f | %6.2f | %7.0f | %13.3f | %5.3f | %7.0f | %6.0f | %7.1f | %6.2f |",
                     group(),
                     policy,
                     100 * hitRate(),
                     100 * shareOfPooled(),
+                    100 * shareOfBound(),
                     100 * localRate,
                     100 * pulledRate,
                     (pulledBytes + storedBytes) / 1e9,
@@ -148,6 +155,7 @@ record Report(String title, String serviceLevel, List<Row> rows) {
                     .put("store_blocks", capacity.storeBlocks())
                     .put("policy", policy)
                     .put("pooled_hit_rate", pooled.hitRate)
+                    .put("bound_hit_rate", pooled.boundHitRate)
                     .put("greedy_max_over_mean_work", pooled.balance.online())
                     .put("offline_max_over_mean_work", pooled.balance.offline())
                     .put("hit_rate", hitRate())
@@ -167,10 +175,10 @@ record Report(String title, String serviceLevel, List<Row> rows) {
     List<String> lines() {
         var lines = new ArrayList<String>();
         lines.add(
-                "| cache % | workers | shared % | blocks | policy           |  hit % | of pooled % | local% | pulled | GB"
+                "| cache % | workers | shared % | blocks | policy           |  hit % | of pooled % | of bound % | local% | pulled | GB"
                         + " moved | max/mean work | bound | TTFT 50 | p99 ms | TPOT ms | good/s |");
         lines.add(
-                "|--------:|--------:|---------:|-------:|------------------|-------:|------------:|-------:|-------:|---"
+                "|--------:|--------:|---------:|-------:|------------------|-------:|------------:|-----------:|-------:|-------:|---"
                         + "-----:|--------------:|------:|--------:|-------:|--------:|-------:|");
         var last = "";
         for (var row : rows) {

@@ -221,10 +221,14 @@ public final class SimulateCommand implements Callable<Integer> {
     private List<Row> compare(Plan plan, int count, double percent, Progress progress) {
         int blocks = (int) Math.max(count, plan.unique * percent / 100);
         int all = blocks + sharing.addedBlocks(plan.unique);
-        var pooled = new Report.Pooled(plan.trace.pooledHitRate(all), plan.trace.balance(count, all));
+        double hitRate = plan.trace.pooledHitRate(all);
+        var balance = plan.trace.balance(count, all);
         var rows = new ArrayList<Row>();
         for (double share : plan.storeShares) {
             var capacity = sharing.capacity(blocks, count, share, plan.unique);
+            // What has no room on a worker's device goes to a kvstore, or nowhere.
+            int longest = capacity.storeBlocks() > 0 ? Integer.MAX_VALUE : capacity.deviceBlocks();
+            var pooled = new Report.Pooled(hitRate, plan.trace.pooledHitRate(all, longest), balance);
             for (var policy : plan.policies) {
                 var settings = new SimulatedCluster.Settings(
                         plan.trace, count, capacity, plan.costs, plan.network, speed, seed);

@@ -55,11 +55,20 @@ public record Trace(String name, int blockSize, List<Request> requests) {
 
     /** Share of blocks found in one cache of {@code capacity} blocks that serves all requests one after the other. */
     public double pooledHitRate(int capacity) {
+        return pooledHitRate(capacity, Integer.MAX_VALUE);
+    }
+
+    /**
+     * The same where nobody keeps more than the first {@code longest} blocks of a prompt: what workers can find at most that
+     * have no room for more, if nothing that they keep were kept twice.
+     */
+    public double pooledHitRate(int capacity, int longest) {
         var cache = new BlockCache(capacity);
         long hits = 0;
         for (var request : requests) {
             hits += cache.match(request.prompt());
-            cache.use(request.prompt(), BlockCache.Changes.NONE);
+            int kept = Math.min(request.prompt().size(), longest);
+            cache.use(request.prompt(), kept, BlockCache.Changes.NONE);
         }
         return (double) hits / blocks();
     }

@@ -167,6 +167,19 @@ class SimulateTest {
     }
 
     @Test
+    void whatHasNoRoomOnAnyWorkerBoundsWhatCanBeFound() {
+        var trace = GeneratedTrace.of(2000, 5);
+        int capacity = trace.uniqueBlocks() / 5;
+        int workers = capacity / 4;
+        double bound = trace.pooledHitRate(capacity, capacity / workers);
+        double found =
+                run(trace, workers, capacity / workers, COSTS, Policy.COST).hitRate();
+        assertThat(bound).isLessThan(0.9 * trace.pooledHitRate(capacity));
+        assertThat(found).isPositive().isLessThanOrEqualTo(bound);
+        assertThat(trace.pooledHitRate(capacity, Integer.MAX_VALUE)).isEqualTo(trace.pooledHitRate(capacity));
+    }
+
+    @Test
     void greedyBalanceGivesEachRequestToWhoeverHasLeast() {
         var trace = new Trace(
                 "three",
@@ -245,7 +258,8 @@ class SimulateTest {
                         "-o",
                         json.toString());
         assertThat(status).isZero();
-        assertThat(out.toString()).contains("(pooled, greedy)", "prefix-threshold", "max/mean work", "result.svg");
+        assertThat(out.toString())
+                .contains("(pooled, greedy)", "of bound %", "prefix-threshold", "max/mean work", "result.svg");
         assertThat(Files.readString(json))
                 .contains("\"policy\" : \"bounded-hash\"", "\"max_over_mean_work\"", "\"pulled_hit_rate\"");
         assertThat(Files.readString(folder.resolve("result.svg")))
