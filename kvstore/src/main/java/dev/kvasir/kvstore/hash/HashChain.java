@@ -2,7 +2,6 @@ package dev.kvasir.kvstore.hash;
 
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,9 +31,12 @@ public final class HashChain {
 
     /** A chain whose hashes are known already; it does not grow. */
     public static HashChain of(List<BlockHash> hashes) {
-        long[] names = hashes.stream()
-                .flatMapToLong(hash -> LongStream.of(hash.high(), hash.low()))
-                .toArray();
+        var names = new long[2 * hashes.size()];
+        int at = 0;
+        for (var hash : hashes) {
+            names[at++] = hash.high();
+            names[at++] = hash.low();
+        }
         return new HashChain(null, new BlockHash(0, 0), names, hashes.size());
     }
 

@@ -64,11 +64,13 @@ public record FrameHeader(int formatDigest, long incarnation, StoredBlock block,
         var parent = hash(buffer, 48);
         int depth = buffer.getInt(64);
         int length = buffer.getInt(68);
-        if (depth < 0 || length < 1 || length > BlockFormat.BLOCK_BYTES_MAX) {
+        var hash = hash(buffer, 16);
+        // A block that follows itself could never be evicted.
+        if (depth < 0 || length < 1 || length > BlockFormat.BLOCK_BYTES_MAX || parent.equals(hash)) {
             return null;
         }
-        var block = new StoredBlock(
-                hash(buffer, 16), hash(buffer, 32), parent.equals(NONE) ? null : parent, depth, buffer.getInt(72));
+        var block =
+                new StoredBlock(hash, hash(buffer, 32), parent.equals(NONE) ? null : parent, depth, buffer.getInt(72));
         return new FrameHeader(buffer.getInt(4), buffer.getLong(8), block, length);
     }
 
