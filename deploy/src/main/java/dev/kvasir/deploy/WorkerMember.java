@@ -71,7 +71,10 @@ final class WorkerMember {
         system.systemActorOf(watcher(system), "kvasir-worker-watcher", Props.empty());
     }
 
-    /** Loads the model, warms it up and, once the doors are warm too, begins to serve. What cannot be loaded is refused here, in the user's terms. */
+    /**
+     * Loads the model, warms it up and, once the doors are warm too, begins to serve. What cannot be loaded is refused here, in
+     * the user's terms.
+     */
     static WorkerMember start(
             KvasirConfig config,
             ModelFolder folder,

@@ -39,7 +39,7 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * Time of a placement decision and of its parts, with 100 workers that hold 20,000 blocks of 16 tokens each. No test: run
- * {@code main}; the command is in docs/performance.md. Prompts continue conversations that some worker holds.
+ * {@code main}; the command is in docs/performance/cluster.md. Prompts continue conversations that some worker holds.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.SampleTime)

@@ -19,10 +19,10 @@ import org.jspecify.annotations.Nullable;
  * vain; as many shapes as {@code PRODUCTS_MAX} are kept.
  */
 final class OnednnMultiply implements WorkerThreads.Parts, AutoCloseable {
-    /** Stored weights are put into another order on each call, which fewer rows do not pay for (docs/performance.md). */
+    /** Stored weights are put into another order on each call, which fewer rows do not pay for (docs/performance/cpu.md). */
     private static final int ROWS_MIN = 12;
 
-    /** Fewer rows gain nothing (docs/performance.md). */
+    /** Fewer rows gain nothing (docs/performance/cpu.md). */
     private static final int PACKED_ROWS_MIN = 4;
 
     private static final VectorSpecies<Short> SHORTS =

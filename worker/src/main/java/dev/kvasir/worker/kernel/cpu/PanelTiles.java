@@ -18,7 +18,7 @@ import jdk.incubator.vector.VectorOperators;
  * sums    [row][4 panels][2 vectors]
  * </pre>
  *
- * Five rows take fourteen registers; tiles of six spill (docs/performance.md).
+ * Five rows take fourteen registers; tiles of six spill (docs/performance/cpu.md).
  */
 final class PanelTiles {
     static final int ROWS = 5;
