@@ -6,48 +6,39 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The hashes of a sequence's full blocks, in order; grows with the sequence. Each hash is computed once. A chain without
- * hasher does not grow; an empty one's blocks have no names and are never shared through the prefix cache. Kept as numbers:
- * naming a long prompt writes 16 bytes a block and makes no objects; {@link #get} does.
+ * hasher does not grow; an empty one's blocks have no names and are never shared through the prefix cache.
  */
 public final class HashChain {
     private final @Nullable BlockHasher hasher;
     private final BlockHash root;
-    /** Two for each block. */
-    private long[] names;
-
+    private BlockHash[] hashes;
     private int size;
 
-    private HashChain(@Nullable BlockHasher hasher, BlockHash root, long[] names, int size) {
+    private HashChain(@Nullable BlockHasher hasher, BlockHash root, BlockHash[] hashes, int size) {
         this.hasher = hasher;
         this.root = root;
-        this.names = names;
+        this.hashes = hashes;
         this.size = size;
     }
 
     /** An empty chain that starts from {@code root}. */
     public static HashChain of(BlockHasher hasher, BlockHash root) {
-        return new HashChain(hasher, root, new long[16], 0);
+        return new HashChain(hasher, root, new BlockHash[8], 0);
     }
 
     /** A chain whose hashes are known already; it does not grow. */
     public static HashChain of(List<BlockHash> hashes) {
-        var names = new long[2 * hashes.size()];
-        int at = 0;
-        for (var hash : hashes) {
-            names[at++] = hash.high();
-            names[at++] = hash.low();
-        }
-        return new HashChain(null, new BlockHash(0, 0), names, hashes.size());
+        return new HashChain(null, new BlockHash(0, 0), hashes.toArray(BlockHash[]::new), hashes.size());
     }
 
     /** A chain that stays empty: prefix reuse is off. */
     public static HashChain unnamed() {
-        return new HashChain(null, new BlockHash(0, 0), new long[0], 0);
+        return new HashChain(null, new BlockHash(0, 0), new BlockHash[0], 0);
     }
 
     /** A chain of its own with the same beginning. */
     public HashChain fork() {
-        return new HashChain(hasher, root, names.clone(), size);
+        return new HashChain(hasher, root, hashes.clone(), size);
     }
 
     public int size() {
@@ -58,7 +49,7 @@ public final class HashChain {
         if (index >= size) {
             throw new IndexOutOfBoundsException("hash " + index + " of " + size);
         }
-        return new BlockHash(names[2 * index], names[2 * index + 1]);
+        return hashes[index];
     }
 
     /** Hash of the block before {@code index}: a chain's root before its first block. */
@@ -72,13 +63,11 @@ public final class HashChain {
             return;
         }
         int full = tokenCount / hasher.blockSize();
-        if (full <= size) {
-            return;
+        if (full > hashes.length) {
+            hashes = Arrays.copyOf(hashes, Math.max(full, hashes.length * 2));
         }
-        if (2 * full > names.length) {
-            names = Arrays.copyOf(names, Math.max(2 * full, names.length * 2));
+        for (; size < full; size++) {
+            hashes[size] = hasher.next(parent(size), tokens, size * hasher.blockSize());
         }
-        hasher.name(root, tokens, names, size, full);
-        size = full;
     }
 }

@@ -3,22 +3,53 @@ package dev.kvasir.kvstore.transfer;
 /**
  * Whether pulling KV blocks beats computing them, from what pulls took so far. Pure; a pull's time is its set-up, until the
  * first block is there, and its bytes at the bandwidth seen, shared with other pulls. Not thread-safe.
+ *
+ * <p>One bad pull says little: the first one connects and runs code that has not run before, others wait for a collection of
+ * garbage or a busy source. So the first few are trials, of which the best counts, and later ones count for a bounded part.
  */
 public final class PullEstimate {
-    private static final double WEIGHT = 1 / 4.0;
-
     /** Of what was seen, with each pull that is not tried: such a pull teaches nothing, and what was bad may be good now. */
     private static final double FADING = 1 / 256.0;
 
     private static final double FIRST_SETUP_SECONDS = 0.003;
-    private static final double FIRST_BYTES_PER_SECOND = 500e6;
+    private static final double FIRST_SECONDS_PER_BYTE = 1 / 500e6;
 
     /** Faster than any network: what is believed of one that is not tried ends here. */
-    private static final double BYTES_PER_SECOND_MAX = 1e12;
+    private static final double SECONDS_PER_BYTE_MIN = 1e-12;
 
-    private double setupSeconds = FIRST_SETUP_SECONDS;
-    private double bytesPerSecond = FIRST_BYTES_PER_SECOND;
-    private boolean bandwidthSeen;
+    private final Learned setup = new Learned(FIRST_SETUP_SECONDS);
+    private final Learned perByte = new Learned(FIRST_SECONDS_PER_BYTE);
+
+    /** A time that is learned from what was seen; a guess until there were enough trials. */
+    private static final class Learned {
+        private static final int TRIALS = 4;
+        private static final double WEIGHT = 1 / 4.0;
+        /** Nothing that was seen once counts for more than so many times what was believed. */
+        private static final double OUTLIER = 4;
+
+        private double seconds;
+        private double best = Double.POSITIVE_INFINITY;
+        private int trials;
+
+        Learned(double guess) {
+            seconds = guess;
+        }
+
+        void observe(double seen) {
+            if (isKnown()) {
+                seconds += WEIGHT * (Math.min(seen, OUTLIER * seconds) - seconds);
+                return;
+            }
+            best = Math.min(best, seen);
+            if (++trials == TRIALS) {
+                seconds = best;
+            }
+        }
+
+        boolean isKnown() {
+            return trials == TRIALS;
+        }
+    }
 
     /**
      * A pull has ended.
@@ -28,10 +59,9 @@ public final class PullEstimate {
      * @param streamNanos from the first block to the last
      */
     public void observe(long bytes, long setupNanos, long streamNanos) {
-        setupSeconds += WEIGHT * (setupNanos * 1e-9 - setupSeconds);
+        setup.observe(Math.max(1, setupNanos) * 1e-9);
         if (bytes > 0 && streamNanos > 0) {
-            bytesPerSecond += (bandwidthSeen ? WEIGHT : 1) * (bytes * 1e9 / streamNanos - bytesPerSecond);
-            bandwidthSeen = true;
+            perByte.observe(Math.max(SECONDS_PER_BYTE_MIN, streamNanos * 1e-9 / bytes));
         }
     }
 
@@ -44,8 +74,8 @@ public final class PullEstimate {
         return tokensPerSecond == 0
                 ? PullPrice.NONE
                 : new PullPrice(
-                        setupSeconds * tokensPerSecond,
-                        bytesPerToken * (1.0 + others) / bytesPerSecond * tokensPerSecond);
+                        setup.seconds * tokensPerSecond,
+                        bytesPerToken * (1.0 + others) * perByte.seconds * tokensPerSecond);
     }
 
     /**
@@ -59,15 +89,15 @@ public final class PullEstimate {
      * @param tokensAhead to be computed before, while a pull would be under way
      */
     public boolean isWorth(long bytes, int others, long tokens, double tokensPerSecond, long tokensAhead) {
-        double bytesPerToken = bandwidthSeen ? (double) bytes / tokens : 0;
+        double bytesPerToken = perByte.isKnown() ? (double) bytes / tokens : 0;
         boolean worth = tokensPerSecond == 0
                 || price(bytesPerToken, others, tokensPerSecond).isWorth(tokens, tokensAhead);
         if (!worth) {
             // Where the set-up alone is too much, the bandwidth is not what spoke against it.
             if (price(0, others, tokensPerSecond).isWorth(tokens, tokensAhead)) {
-                bytesPerSecond = Math.min(BYTES_PER_SECOND_MAX, bytesPerSecond * (1 + FADING));
+                perByte.seconds = Math.max(SECONDS_PER_BYTE_MIN, perByte.seconds * (1 - FADING));
             }
-            setupSeconds -= FADING * Math.max(0, setupSeconds - FIRST_SETUP_SECONDS);
+            setup.seconds -= FADING * Math.max(0, setup.seconds - FIRST_SETUP_SECONDS);
         }
         return worth;
     }
