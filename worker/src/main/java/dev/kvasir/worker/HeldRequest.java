@@ -173,15 +173,15 @@ final class HeldRequest {
         }
     }
 
-    /** Makes the router look for another worker. */
+    /** Makes the router look for another worker; nothing is said after that. */
     void handBack(String why) {
         lock.lock();
         try {
             say(new StreamEvent.Failed(id(), FailureKind.UNAVAILABLE, why, 0));
+            park();
         } finally {
             lock.unlock();
         }
-        park();
     }
 
     /** Another attempt has taken the place of this one. */

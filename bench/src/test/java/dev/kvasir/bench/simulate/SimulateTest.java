@@ -137,7 +137,7 @@ class SimulateTest {
         }
         var trace = new Trace("in turns", 512, requests);
         var slow = run(trace, new Capacity(2, 0, 10), new Network(1, 600, 1, 0.001, 1e12));
-        assertThat(slow.pulledBytes()).isEqualTo(1024);
+        assertThat(slow.pulledBytes()).isEqualTo(4 * 1024);
         var fast = run(trace, new Capacity(2, 0, 10), new Network(1, 6_000, 1, 0.001, 1e12));
         assertThat(fast.pulledBytes()).isEqualTo(18 * 1024);
     }
