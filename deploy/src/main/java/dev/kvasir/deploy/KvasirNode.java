@@ -91,6 +91,11 @@ public final class KvasirNode implements AutoCloseable {
         if (folder != null && config.has(Role.ROUTER)) {
             router = RouterMember.start(config, folder, system, registry, shards);
         }
+        if (config.has(Role.WORKER)
+                && config.sharing().pull()
+                && !config.warmUpTimeout().isZero()) {
+            TransfersWarmUp.begin(config.transferSettings());
+        }
         var doors = router == null ? DoorsWarmUp.none() : DoorsWarmUp.begin(config, router.model());
         try {
             join(folder, certificates, registry, shards, doors, report);

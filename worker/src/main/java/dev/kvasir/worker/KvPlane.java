@@ -140,7 +140,10 @@ final class KvPlane implements HolderActor.Owner, AutoCloseable {
         }
         try {
             var kv = runner.near();
-            return kv == null ? null : new NearPlane(NearPlane.host(), kv, ofBlocks, with.client, with.tier.format());
+            var timeout = sharing.config().pullTimeout();
+            return kv == null
+                    ? null
+                    : new NearPlane(NearPlane.host(), kv, ofBlocks, with.client, with.tier.format(), timeout);
         } catch (IOException | RuntimeException e) {
             LOG.info("KV blocks go to and come from workers of this host through host memory: {}", e.getMessage());
             return null;

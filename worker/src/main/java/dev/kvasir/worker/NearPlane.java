@@ -9,6 +9,7 @@ import dev.kvasir.worker.kernel.NearKv;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 
 /**
  * A worker's exchange of KV blocks with workers of the same host, from the memory of one device to that of another, wired by
@@ -22,12 +23,23 @@ final class NearPlane implements AutoCloseable {
     private final Neighbours neighbours;
     private final NearPulls pulls;
 
-    /** @param host that the device is in, as all who run there name it */
-    NearPlane(String host, NearKv kv, Engine ofBlocks, TransferClient client, BlockFormat format) {
+    /**
+     * Of one device.
+     *
+     * @param host that the device is in, as all who run there name it
+     * @param timeout of others' answers
+     */
+    NearPlane(String host, NearKv kv, Engine ofBlocks, TransferClient client, BlockFormat format, Duration timeout) {
         var engine = new EngineBlocks(ofBlocks);
         lending = new LendingBlocks(host, kv, thread, engine);
         var calls = new NearCalls(client, format, host);
-        neighbours = new Neighbours(calls, kv, thread, System::nanoTime);
+        neighbours = new Neighbours(
+                calls,
+                kv,
+                thread,
+                timeout,
+                task -> Thread.ofVirtual().name("kvasir-neighbour").start(task),
+                System::nanoTime);
         pulls = new NearPulls(calls, neighbours, thread, engine, System::nanoTime);
     }
 

@@ -48,7 +48,7 @@ final class NearPulls {
      * What a pull came to.
      *
      * @param state DONE where all that the other has on its device has come, and others may be asked for the rest; ABORTED
-     *     where nobody wants it any more, or its memory is being opened still
+     *     where nobody wants it any more
      * @param reached blocks of the chain that the device has now, or had before
      * @param blocks that came, verified
      * @param setupNanos until the first copy was begun
@@ -70,16 +70,16 @@ final class NearPulls {
         return refused.get();
     }
 
-    /** Brings those of a chain that are not known here, as far as the source has them; null where it is no neighbour. */
+    /**
+     * Brings those of a chain that are not known here, as far as the source has them; null where it is no neighbour, or not
+     * known as one yet.
+     */
     @Nullable
     Brought bring(KvSource source, List<BlockHash> chain, Duration timeout, BooleanSupplier unwanted)
             throws InterruptedException {
-        return switch (neighbours.standing(source, timeout)) {
-            case Neighbours.Near near ->
-                new Bringing(source, chain, near.window(), clock.getAsLong(), timeout, unwanted).run();
-            case Neighbours.Opening _ -> new Brought(TransferState.ABORTED, 0, 0, 0, 0);
-            case Neighbours.Far _ -> null;
-        };
+        return neighbours.standing(source) instanceof Neighbours.Near near
+                ? new Bringing(source, chain, near.window(), clock.getAsLong(), timeout, unwanted).run()
+                : null;
     }
 
     private final class Bringing {

@@ -7,15 +7,15 @@ import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Workers whose device memory is open here: asked for once in the life of a worker, closed when its call ends, since memory of a
- * process that is gone stays taken until all who opened it close it. Who cannot be a neighbour is remembered, and asked
- * again after a while. Thread-safe; bounded.
+ * process that is gone stays taken until all who opened it close it. Nobody waits for the answer. Who cannot be a neighbour is
+ * remembered, and asked again after a while. Thread-safe; bounded.
  */
 final class Neighbours implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Neighbours.class);
@@ -25,6 +25,8 @@ final class Neighbours implements AutoCloseable {
     private final NearCalls calls;
     private final NearKv kv;
     private final NearThread thread;
+    private final Duration timeout;
+    private final Executor asking;
     private final LongSupplier clock;
     private final Map<Who, Standing> known = new LinkedHashMap<>(16, 0.75f, true);
 
@@ -40,17 +42,25 @@ final class Neighbours implements AutoCloseable {
      */
     record Near(NearCalls.Attachment attachment, NearKv.Window window) implements Standing {}
 
-    /** Its memory is being opened, which takes longer than computing a prompt. */
-    record Opening() implements Standing {}
+    /** It is being asked for its memory, or that is being opened. Both together take longer than computing a prompt. */
+    record Meeting() implements Standing {}
 
     /** Its memory cannot be read from here. */
     record Far(long sinceNanos, String reason) implements Standing {}
 
-    /** @param clock nanoseconds, monotonic */
-    Neighbours(NearCalls calls, NearKv kv, NearThread thread, LongSupplier clock) {
+    /**
+     * Nobody is known yet.
+     *
+     * @param timeout of an answer
+     * @param asking runs what waits for answers
+     * @param clock nanoseconds, monotonic
+     */
+    Neighbours(NearCalls calls, NearKv kv, NearThread thread, Duration timeout, Executor asking, LongSupplier clock) {
         this.calls = calls;
         this.kv = kv;
         this.thread = thread;
+        this.timeout = timeout;
+        this.asking = asking;
         this.clock = clock;
     }
 
@@ -58,39 +68,32 @@ final class Neighbours implements AutoCloseable {
         return new Who(source.transferAddress(), source.incarnation());
     }
 
-    /** Whether blocks of a worker can be read from here, as far as that is known. */
-    boolean isNear(KvSource source) {
-        synchronized (known) {
-            return known.get(who(source)) instanceof Near;
-        }
-    }
-
-    /** Whether nothing is known of a worker, or nothing new. */
-    boolean isUnknown(KvSource source) {
-        synchronized (known) {
-            var standing = known.get(who(source));
-            return standing == null
-                    || (standing instanceof Far far && clock.getAsLong() - far.sinceNanos() >= ASK_AGAIN_NANOS);
-        }
-    }
-
-    /** What a worker is, which may be asked for its memory first; waits for its answer, but not until the memory is open. */
-    Standing standing(KvSource source, Duration timeout) throws InterruptedException {
+    /**
+     * What a worker is, as far as that is known. Where nothing is, or nothing new, it is asked for its memory, which nobody
+     * waits for.
+     */
+    Standing standing(KvSource source) {
         var who = who(source);
-        if (isUnknown(source)) {
-            ask(who, timeout);
-        }
+        Standing standing;
         synchronized (known) {
-            var standing = known.get(who);
-            return standing == null ? new Far(clock.getAsLong(), "it has gone") : standing;
+            var before = known.get(who);
+            if (before != null && !isOld(before)) {
+                return before;
+            }
+            standing = before instanceof Far(var _, var reason) ? new Far(clock.getAsLong(), reason) : new Meeting();
+            put(who, standing);
         }
+        asking.execute(() -> ask(who, standing));
+        return standing;
     }
 
-    private void ask(Who who, Duration timeout) throws InterruptedException {
-        var before = note(who, new Far(clock.getAsLong(), "it is being asked"));
+    private boolean isOld(Standing standing) {
+        return standing instanceof Far far && clock.getAsLong() - far.sinceNanos() >= ASK_AGAIN_NANOS;
+    }
+
+    private void ask(Who who, Standing before) {
         try {
             var attachment = calls.attach(who.address(), who.incarnation(), timeout);
-            var _ = note(who, new Opening());
             var memory = attachment.memory();
             var _ = thread.call(() -> kv.open(memory)).whenComplete((window, failure) -> {
                 if (window == null) {
@@ -102,19 +105,22 @@ final class Neighbours implements AutoCloseable {
             });
         } catch (RuntimeException e) {
             far(who, e, before);
+        } catch (InterruptedException e) {
+            far(who, e, before);
+            Thread.currentThread().interrupt();
         }
     }
 
     private void opened(Who who, Near near) {
-        var _ = note(who, near);
+        note(who, near);
         LOG.info("KV blocks of {} are read from its device's memory", who.address());
         near.attachment().whenEnded(() -> gone(who, near));
     }
 
     /** @param before what it was when it was asked: what is known is not said again */
-    private void far(Who who, Throwable why, @Nullable Standing before) {
+    private void far(Who who, Throwable why, Standing before) {
         var reason = reason(why);
-        var _ = note(who, new Far(clock.getAsLong(), reason));
+        note(who, new Far(clock.getAsLong(), reason));
         if (!(before instanceof Far(var _, var said) && said.equals(reason))) {
             LOG.info("KV blocks of {} come through host memory: {}", who.address(), reason);
         }
@@ -127,18 +133,21 @@ final class Neighbours implements AutoCloseable {
                 : String.valueOf(why.getMessage());
     }
 
-    /** What it was before. */
-    private @Nullable Standing note(Who who, Standing standing) {
+    private void note(Who who, Standing standing) {
         synchronized (known) {
-            var before = known.put(who, standing);
-            if (known.size() > KNOWN_MAX) {
-                var oldest = known.entrySet().iterator();
-                if (oldest.next().getValue() instanceof Near(var attachment, var _)) {
-                    attachment.close(); // Its end closes the window.
-                }
-                oldest.remove();
+            put(who, standing);
+        }
+    }
+
+    /** Forgets the one that was not asked for the longest where there are too many. */
+    private void put(Who who, Standing standing) {
+        known.put(who, standing);
+        if (known.size() > KNOWN_MAX) {
+            var oldest = known.entrySet().iterator();
+            if (oldest.next().getValue() instanceof Near(var attachment, var _)) {
+                attachment.close(); // Its end closes the window.
             }
-            return before;
+            oldest.remove();
         }
     }
 

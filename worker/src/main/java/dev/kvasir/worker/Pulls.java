@@ -96,8 +96,9 @@ public final class Pulls implements Puller {
         }
         var first = PullRoute.best(sources, need.have());
         long tokens = (long) route.hashes().size() * need.blockSize();
+        boolean isNear = isNear(first, need.have() + route.hashes().size());
         synchronized (estimate) {
-            if (!(isNear(first, need.have() + route.hashes().size()) ? nearEstimate : estimate)
+            if (!(isNear ? nearEstimate : estimate)
                     .isWorth(
                             (long) route.hashes().size() * format.blockBytes(),
                             underWay.get(),
@@ -105,7 +106,6 @@ public final class Pulls implements Puller {
                             need.tokensPerSecond(),
                             need.tokensAhead())) {
                 notWorth.incrementAndGet();
-                getToKnow(first);
                 return null;
             }
         }
@@ -117,27 +117,16 @@ public final class Pulls implements Puller {
         return pull.joined();
     }
 
-    /** Whether a member is known to have all blocks up to {@code end} where they can be read from here. */
+    /**
+     * Whether a member is known to have all blocks up to {@code end} where they can be read from here. One of which that is
+     * not known is asked: the next pull may be cheap, even if this one costs too much.
+     */
     private boolean isNear(@Nullable KvSource source, int end) {
         var with = near;
         return with != null
                 && source != null
-                && source.blocks() >= end
-                && with.neighbours().isNear(source);
-    }
-
-    /** What would cost too much from afar may be cheap from a neighbour: the next pull knows. */
-    private void getToKnow(@Nullable KvSource source) {
-        var with = near;
-        if (with != null && source != null && with.neighbours().isUnknown(source)) {
-            starting.execute(() -> {
-                try {
-                    var _ = with.neighbours().standing(source, config.pullTimeout());
-                } catch (InterruptedException _) {
-                    Thread.currentThread().interrupt();
-                }
-            });
-        }
+                && with.neighbours().standing(source) instanceof Neighbours.Near
+                && source.blocks() >= end;
     }
 
     @Override
