@@ -6,15 +6,10 @@ import dev.kvasir.protocol.Attempt;
 import dev.kvasir.protocol.Continuation;
 import dev.kvasir.protocol.Delivery;
 import dev.kvasir.protocol.FailureKind;
-import dev.kvasir.protocol.FinishReason;
-import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.protocol.StreamEvent;
-import dev.kvasir.router.OutputEvent.Delta;
 import dev.kvasir.router.Session.Action;
 import dev.kvasir.router.placement.WorkerId;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -59,69 +54,6 @@ class SessionSimulation {
         }
     }
 
-    /** What a client keeps. */
-    private static final class Client {
-        private final List<StringBuilder> texts = new ArrayList<>();
-        private final List<List<ScoredToken>> tokens = new ArrayList<>();
-        private final List<@Nullable String> ends = new ArrayList<>();
-        private final List<ScoredToken> promptScores = new ArrayList<>();
-        private boolean started;
-        private OutputEvent.@Nullable Usage usage;
-
-        Client(int outputs) {
-            for (int i = 0; i < outputs; i++) {
-                texts.add(new StringBuilder());
-                tokens.add(new ArrayList<>());
-                ends.add(null);
-            }
-        }
-
-        void take(OutputEvent event) {
-            switch (event) {
-                case OutputEvent.Started(var scores) -> {
-                    assertThat(started).isFalse();
-                    started = true;
-                    promptScores.addAll(scores);
-                }
-                case Delta delta -> {
-                    int i = delta.outputIndex();
-                    assertThat(ends.get(i)).as("end of output %d", i).isNull();
-                    if (!delta.tokens().isEmpty()) {
-                        assertThat(delta.firstTokenIndex())
-                                .isEqualTo(tokens.get(i).size());
-                    }
-                    texts.get(i).append(delta.text());
-                    tokens.get(i).addAll(delta.tokens());
-                    ends.set(i, delta.finish() == null ? null : delta.finish().toString());
-                }
-                case OutputEvent.Completed(var taken) -> usage = taken;
-                case OutputEvent.Replayed _, OutputEvent.Failed _ -> {}
-            }
-        }
-
-        ResumePoint point() {
-            var outputs = new ArrayList<ResumePoint.Output>();
-            for (int i = 0; i < texts.size(); i++) {
-                outputs.add(new ResumePoint.Output(tokens.get(i).size(), ends.get(i) != null));
-            }
-            return new ResumePoint(started, outputs);
-        }
-
-        String describe() {
-            var text = new StringBuilder();
-            for (int i = 0; i < texts.size(); i++) {
-                text.append(texts.get(i)).append('|').append(ends.get(i)).append('|');
-                tokens.get(i)
-                        .forEach(t -> text.append(t.token())
-                                .append(':')
-                                .append(t.logprob())
-                                .append(' '));
-            }
-            promptScores.forEach(t -> text.append(t.token()).append(' '));
-            return text + " " + usage;
-        }
-    }
-
     /** A message on its way, or a moment to come. */
     private record Due(long atNanos, long number, Runnable what) {}
 
@@ -134,7 +66,7 @@ class SessionSimulation {
         private final PriorityQueue<Due> agenda = new PriorityQueue<>((a, b) ->
                 a.atNanos != b.atNanos ? Long.compare(a.atNanos, b.atNanos) : Long.compare(a.number, b.number));
         private final Map<WorkerId, Worker> workers = new HashMap<>();
-        private final Client client;
+        private final KeepingClient client;
         private Session session;
         private @Nullable Failure failure;
         private long now;
@@ -161,7 +93,7 @@ class SessionSimulation {
                     .promptLogprobs(shape.nextInt(3) == 0 ? 0L : null)
                     .maxTokens((long) shape.nextInt(4, 60));
             request = RequestRules.validate(draft, TestModel.served(), true, new SplittableRandom(7));
-            client = new Client(request.generation().sampling().n());
+            client = new KeepingClient(request.generation().sampling().n());
             session = Session.begin(request, BOUNDS);
             for (int i = 0; i < 3; i++) {
                 newWorker();
@@ -339,16 +271,20 @@ class SessionSimulation {
             private boolean dead;
             private boolean mute;
             private boolean refuses;
-            private @Nullable Held held;
+            private @Nullable ScriptedAnswer held;
 
             Worker(WorkerId id) {
                 this.id = id;
             }
 
-            void say(Held from, StreamEvent event) {
+            void say(ScriptedAnswer from, StreamEvent event) {
                 if (!mute && !dead) {
                     deliver(new Delivery.Event(from.attempt, event), from.listener);
                 }
+            }
+
+            private void tell(ScriptedAnswer what, List<Integer> next, boolean scored) {
+                what.tellSince(next, scored, id.incarnation(), event -> say(what, event));
             }
 
             void generate(Continuation continuation, int listener) {
@@ -359,10 +295,10 @@ class SessionSimulation {
                     return;
                 }
                 if (had != null && had.attempt == continuation.attempt()) {
-                    had.tellSince(this, List.of(), false);
+                    tell(had, List.of(), false);
                     return;
                 }
-                var fresh = new Held(continuation, listener);
+                var fresh = new ScriptedAnswer(request, script, continuation, listener);
                 if (refuses && faultsLeft > 0) {
                     say(fresh, new StreamEvent.Failed(requestId, FailureKind.RESOURCE_EXHAUSTED, "full", 10));
                     return;
@@ -378,14 +314,14 @@ class SessionSimulation {
                     deliver(new Delivery.Unknown(request.generation().id(), attempt), listener);
                 } else if (had.attempt >= attempt) {
                     if (had.attempt == attempt && had.listener == listener) {
-                        had.tellSince(this, List.of(), false);
+                        tell(had, List.of(), false);
                     } else {
                         deliver(new Delivery.Superseded(request.generation().id(), attempt), listener);
                     }
                 } else {
                     had.attempt = attempt;
                     had.listener = listener;
-                    had.tellSince(this, List.of(), false);
+                    tell(had, List.of(), false);
                     goOn(had);
                 }
             }
@@ -398,7 +334,7 @@ class SessionSimulation {
                             : new Delivery.Unknown(request.generation().id(), attempt);
                     deliver(answer, listener);
                 } else {
-                    had.tellSince(this, next, scored);
+                    tell(had, next, scored);
                     goOn(had);
                 }
             }
@@ -422,150 +358,19 @@ class SessionSimulation {
                 }
             }
 
-            void goOn(Held what) {
+            void goOn(ScriptedAnswer what) {
                 if (what.stopped) {
                     what.stopped = false;
                     step(what);
                 }
             }
 
-            void step(Held what) {
+            void step(ScriptedAnswer what) {
                 in(20 * MILLI, () -> {
-                    if (!dead && held == what && !what.stopped && what.advance(this)) {
+                    if (!dead && held == what && !what.stopped && what.advance(event -> say(what, event))) {
                         step(what);
                     }
                 });
-            }
-        }
-
-        /** What a worker has of the request. */
-        private final class Held {
-            private long attempt;
-            private int listener;
-            private boolean stopped;
-            private final boolean scoredBefore;
-            private boolean promptSaid;
-            private final int cachedTokens;
-            private final List<Integer> counts = new ArrayList<>();
-            private final List<Integer> knownAtFirst = new ArrayList<>();
-            private final Set<Integer> dropped = new HashSet<>();
-            private final Set<Integer> over = new HashSet<>();
-
-            Held(Continuation continuation, int listener) {
-                this.attempt = continuation.attempt();
-                this.listener = listener;
-                this.scoredBefore = continuation.promptScored();
-                this.cachedTokens = continuation.begins() ? 16 : continuation.cachedTokens();
-                for (int i = 0; i < request.generation().sampling().n(); i++) {
-                    boolean known = i < continuation.outputs().size();
-                    var output = known ? continuation.outputs().get(i) : new Continuation.Known(new int[0], false);
-                    counts.add(output.tokens().length);
-                    knownAtFirst.add(output.tokens().length);
-                    for (int k = 0; k < output.tokens().length; k++) {
-                        assertThat(output.tokens()[k]).isEqualTo(tokenAt(k));
-                    }
-                    if (output.ended()) {
-                        dropped.add(i);
-                    } else if (endsAt(output.tokens().length)) {
-                        over.add(i);
-                    }
-                }
-            }
-
-            boolean complete() {
-                var sampling = request.generation().sampling();
-                boolean tokens =
-                        sampling.logprobs() < 0 || knownAtFirst.stream().allMatch(k -> k == 0);
-                return tokens && !(sampling.promptLogprobs() >= 0 && scoredBefore);
-            }
-
-            int tokenAt(int index) {
-                return index < script.length ? script[index] : TestModel.END_TOKEN;
-            }
-
-            boolean endsAt(int count) {
-                return count > 0 && (count >= request.generation().sampling().maxTokens() || count > script.length);
-            }
-
-            ScoredToken token(int output, int index) {
-                boolean scored = request.generation().sampling().logprobs() >= 0 && index >= knownAtFirst.get(output);
-                int token = tokenAt(index);
-                return scored
-                        ? new ScoredToken(token, -index, 1, new int[0], new float[0])
-                        : ScoredToken.unscored(token);
-            }
-
-            /** One more token of each output; false when there is nothing left. */
-            boolean advance(Worker at) {
-                boolean more = false;
-                if (!promptSaid) {
-                    promptSaid = true;
-                    sayPrompt(at);
-                }
-                for (int i = 0; i < counts.size(); i++) {
-                    if (dropped.contains(i) || over.contains(i)) {
-                        continue;
-                    }
-                    int count = counts.get(i);
-                    counts.set(i, count + 1);
-                    at.say(this, tokens(i, count, count + 1));
-                    if (endsAt(count + 1)) {
-                        over.add(i);
-                        at.say(this, end(i));
-                    } else {
-                        more = true;
-                    }
-                }
-                return more;
-            }
-
-            private StreamEvent tokens(int output, int from, int to) {
-                var tokens = new ArrayList<ScoredToken>();
-                for (int k = from; k < to; k++) {
-                    tokens.add(token(output, k));
-                }
-                return new StreamEvent.Tokens(request.generation().id(), output, from, tokens, cachedTokens);
-            }
-
-            private StreamEvent end(int output) {
-                int count = counts.get(output);
-                boolean stop = count > script.length;
-                return new StreamEvent.Finished(
-                        request.generation().id(),
-                        output,
-                        count,
-                        stop ? FinishReason.STOP : FinishReason.LENGTH,
-                        stop ? OptionalInt.of(TestModel.END_TOKEN) : OptionalInt.empty());
-            }
-
-            private void sayPrompt(Worker at) {
-                if (request.generation().sampling().promptLogprobs() >= 0 && !scoredBefore) {
-                    int[] prompt = request.generation().prompt();
-                    for (int k = 1; k < prompt.length; k++) {
-                        at.say(
-                                this,
-                                new StreamEvent.PromptScored(
-                                        request.generation().id(),
-                                        k - 1,
-                                        List.of(new ScoredToken(prompt[k], -k, 1, new int[0], new float[0]))));
-                    }
-                }
-            }
-
-            void tellSince(Worker at, List<Integer> next, boolean scored) {
-                at.say(this, new StreamEvent.Accepted(request.generation().id(), at.id.incarnation()));
-                if (promptSaid && !scored) {
-                    sayPrompt(at);
-                }
-                for (int i = 0; i < counts.size(); i++) {
-                    int from = i < next.size() ? next.get(i) : 0;
-                    if (from < counts.get(i)) {
-                        at.say(this, tokens(i, from, counts.get(i)));
-                    }
-                    if (over.contains(i)) {
-                        at.say(this, end(i));
-                    }
-                }
             }
         }
     }
