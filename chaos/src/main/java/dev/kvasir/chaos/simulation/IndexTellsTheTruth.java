@@ -9,12 +9,14 @@ import dev.kvasir.kvstore.shard.ShardReplica;
 import dev.kvasir.protocol.PrefixCacheProtocol.Change;
 import dev.kvasir.protocol.PrefixCacheProtocol.Holder;
 import dev.kvasir.protocol.PrefixCacheProtocol.HolderState;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +43,9 @@ final class IndexTellsTheTruth implements Invariant {
 
     /** In a copy: its shard's time, and until it has asked and heard. */
     private static final long COPY_FORGETS_WITHIN = FORGOTTEN_WITHIN + 2 * Timeline.SECOND;
+
+    /** Blocks that a message names. */
+    private static final int SHOWN_MAX = 3;
 
     private final Map<Checked, Long> checked = new HashMap<>();
 
@@ -70,7 +75,10 @@ final class IndexTellsTheTruth implements Invariant {
         if (has != null) {
             var told = holder.told();
             Violation.unless(
-                    told.equals(has), TELLS, () -> "%s has told of %s and has %s".formatted(holder, told, has));
+                    told.equals(has),
+                    TELLS,
+                    () -> "%s has told of %d blocks and has %d: %s"
+                            .formatted(holder, told.size(), has.size(), differences(told, has)));
         }
     }
 
@@ -214,6 +222,19 @@ final class IndexTellsTheTruth implements Invariant {
                 : "it names %d blocks, of which %d are there".formatted(index.blocks(slot), found);
     }
 
+    /** Some of the blocks that are said to be elsewhere than they are. */
+    private static String differences(Map<BlockHash, Integer> said, Map<BlockHash, Integer> are) {
+        var all = new HashSet<>(said.keySet());
+        all.addAll(are.keySet());
+        return all.stream()
+                .filter(block -> !Objects.equals(said.get(block), are.get(block)))
+                .sorted(Comparator.comparing(BlockHash::toString))
+                .limit(SHOWN_MAX)
+                .map(block -> "block %s is in tiers %d, not %d"
+                        .formatted(block, are.getOrDefault(block, 0), said.getOrDefault(block, 0)))
+                .collect(Collectors.joining(", "));
+    }
+
     @Override
     public boolean waits(World world) {
         return wrong(world) != null;
@@ -298,7 +319,8 @@ final class IndexTellsTheTruth implements Invariant {
                                 .allMatch(block -> isPart(block.getValue(), there.get(block.getKey())));
         return right
                 ? null
-                : "shard %s knows of %s (%s) %s, but it has %s".formatted(name, holder, state, known, there);
+                : "shard %s knows of %d blocks of %s (%s), which has %d: %s"
+                        .formatted(name, known.size(), holder, state, there.size(), differences(known, there));
     }
 
     private static boolean isPart(int tiers, @Nullable Integer of) {
