@@ -79,7 +79,8 @@ final class GpuEngineRun {
 
     /**
      * Arguments: model folder, number of requests, worker settings as HOCON; then log-probabilities per token, with which only
-     * 64 requests at once are timed, greedy and drawn by chance, and a prompt whose tokens are scored.
+     * 64 requests at once are timed, greedy and drawn by chance, and a prompt whose tokens are scored. With "known" for the
+     * number, only new questions about a prompt of 4,096 tokens are timed.
      */
     public static void main(String[] arguments) {
         var config = WorkerConfig.from(ConfigFactory.parseString(arguments[2]));
@@ -104,6 +105,13 @@ final class GpuEngineRun {
         var run = new GpuEngineRun(model);
         if (arguments.length > 3) {
             run.scored(Integer.parseInt(arguments[3]));
+            model.runner().close();
+            return;
+        }
+        if (arguments[1].equals("known")) {
+            for (int round = 0; round < 6; round++) {
+                run.known(4096, 16, 50);
+            }
             model.runner().close();
             return;
         }
@@ -154,6 +162,38 @@ final class GpuEngineRun {
                 String.format(Locale.ROOT, "first token after %.2f ms, prompt of %d", times[rounds / 2], length));
     }
 
+    private void known(int length, int question, int rounds) {
+        var core = core();
+        int vocabulary = model.description().vocabularySize();
+        var prompt = random.ints(length + question, 0, vocabulary).toArray();
+        var times = new double[rounds];
+        var begun = new double[rounds];
+        for (int i = -1; i < rounds; i++) {
+            System.arraycopy(random.ints(question, 0, vocabulary).toArray(), 0, prompt, length, question);
+            tokens = 0;
+            long start = System.nanoTime();
+            submit(core, prompt.clone(), "salt", 4);
+            long queued = System.nanoTime();
+            while (!core.isIdle()) {
+                core.step(System.nanoTime());
+            }
+            if (i >= 0) {
+                times[i] = (firstNanos - start) / 1e6;
+                begun[i] = (queued - start) / 1e6;
+            }
+        }
+        Arrays.sort(times);
+        Arrays.sort(begun);
+        System.out.println(String.format(
+                Locale.ROOT,
+                "first token after %.2f ms (p10 %.2f), %.2f of it until queued, of a question of %d about %d known tokens",
+                times[rounds / 2],
+                times[rounds / 10],
+                begun[rounds / 2],
+                question,
+                length));
+    }
+
     private EngineCore core() {
         tokens = 0;
         return new EngineCore(model.settings(), model.runner(), UNSEEN);
@@ -198,13 +238,16 @@ final class GpuEngineRun {
 
     private void submit(EngineCore core, int number, int length, int outputs) {
         int vocabulary = model.description().vocabularySize();
-        var prompt = random.ints(length, 0, vocabulary).toArray();
+        submit(core, random.ints(length, 0, vocabulary).toArray(), "salt" + number, outputs);
+    }
+
+    private void submit(EngineCore core, int[] prompt, String salt, int outputs) {
         var request = new GenerationRequest(
                 RequestId.random(random),
                 "model",
                 prompt,
                 sampling == null ? SamplingParameters.greedy(outputs) : sampling,
-                "salt" + number,
+                salt,
                 0);
         core.submit(new ActiveRequest(request, ActiveRequest.NO_DEADLINE, sink), System.nanoTime());
     }

@@ -178,6 +178,7 @@ public final class EngineCore {
         if (ahead != null) {
             runner.begin(ahead.step());
         }
+        shared.copyReused();
         runner.finish(now.step());
         settle(now, nowNanos);
         if (ahead != null && queues.isEmpty()) {

@@ -70,6 +70,7 @@ public final class SharedBlocks implements BlockListener {
     private final AtomicBoolean hostNewsLost = new AtomicBoolean();
     private final AtomicLong kept = new AtomicLong();
     private final AtomicLong restored = new AtomicLong();
+    private final List<BlockHash> reused = new ArrayList<>();
     private @Nullable PrefixCache cache;
     private @Nullable ModelRunner runner;
     private boolean draining;
@@ -159,12 +160,34 @@ public final class SharedBlocks implements BlockListener {
         offering.completed(named(known().place(block)), news.hash());
     }
 
-    /** Whoever comes back once may do so again, here or, should this worker be lost, elsewhere: a copy is made while there is time. */
+    /**
+     * Whoever comes back once may do so again, here or, should this worker be lost, elsewhere: a copy is made, once the step
+     * that found the block is under way.
+     */
     @Override
     public void reused(int block) {
-        if (tier != null && keepBudget > 0 && shareOfReused.allows() && !tier.touch(named(known().hash(block)))) {
-            shareOfReused.pay(() -> keep(block, tier));
+        if (tier == null || keepBudget <= 0 || !shareOfReused.allows()) {
+            return;
         }
+        var hash = named(known().hash(block));
+        if (!tier.touch(hash)) {
+            keepBudget -= tier.format().blockBytes();
+            reused.add(hash);
+        }
+    }
+
+    /** Copies what steps found again; to be called while the device computes one, whose sequences hold those blocks. */
+    void copyReused() {
+        if (tier == null || reused.isEmpty()) {
+            return;
+        }
+        var known = known();
+        for (var hash : reused) {
+            if (shareOfReused.allows() && known.knows(hash) && !tier.touch(hash)) {
+                shareOfReused.pay(() -> copyOut(known.block(hash), tier));
+            }
+        }
+        reused.clear();
     }
 
     @Override

@@ -126,6 +126,16 @@ class SharedBlocksTest {
     }
 
     @Test
+    void noStepWaitsForCopiesOfWhatItFound() {
+        runner.runAhead();
+        var core = core(shared(1_000, Long.MAX_VALUE), Puller.NONE);
+        cachedTokens(core, 1);
+        cachedTokens(core, 1);
+        assertThat(tier.size()).isEqualTo(24);
+        assertThat(runner.readsBetweenSteps).isZero();
+    }
+
+    @Test
     void copiesOfWhatIsOnTheDeviceGetASmallShareOfTheTime() {
         var clock = new AtomicLong();
         // Each look at the clock takes a microsecond: of 10 microseconds that are saved up some three copies are made.

@@ -28,6 +28,7 @@ public final class StandInRunner implements ModelRunner {
     long followed;
     int largestStep;
     int mostScored;
+    int readsBetweenSteps;
 
     public StandInRunner(int blockCount, int blockSize, int tokensMax) {
         content = new int[blockCount][blockSize];
@@ -120,6 +121,7 @@ public final class StandInRunner implements ModelRunner {
 
     @Override
     public void readBlock(int block, MemorySegment to) {
+        readsBetweenSteps += begun.isEmpty() ? 1 : 0;
         MemorySegment.copy(MemorySegment.ofArray(content[block]), 0, to, 0, blockBytes());
     }
 
