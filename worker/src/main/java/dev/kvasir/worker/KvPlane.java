@@ -1,6 +1,7 @@
 package dev.kvasir.worker;
 
 import dev.kvasir.kvstore.actor.HolderActor;
+import dev.kvasir.kvstore.actor.Publication;
 import dev.kvasir.kvstore.actor.StoreDirectory;
 import dev.kvasir.kvstore.shard.BlockFeed;
 import dev.kvasir.kvstore.shard.ShardName;
@@ -33,7 +34,7 @@ import org.slf4j.LoggerFactory;
  * A worker's part in the shared prefix cache, wired by hand: copies in host memory, the transfer service, pulls, offers, and
  * the publication of all blocks. The engine's thread owns the blocks; everything else here is off the way of tokens.
  */
-final class KvPlane implements HolderActor.Owner, AutoCloseable {
+final class KvPlane implements Publication.Owner, AutoCloseable {
     /** Copying back so much takes some tens of milliseconds at most. */
     private static final long RESTORED_BYTES_PER_STEP = 128L << 20;
 

@@ -1,6 +1,6 @@
 package dev.kvasir.kvstore.store;
 
-import dev.kvasir.kvstore.actor.HolderActor;
+import dev.kvasir.kvstore.actor.Publication;
 import dev.kvasir.kvstore.hash.BlockHash;
 import dev.kvasir.kvstore.shard.BlockFeed;
 import dev.kvasir.kvstore.shard.BlockNews;
@@ -19,7 +19,7 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** The blocks of one format in a kvstore: memory, and behind it disk, where blocks go that memory has no room for. */
-public final class Pool implements HolderActor.Owner, AutoCloseable {
+public final class Pool implements Publication.Owner, AutoCloseable {
     private final BlockFormat format;
     private final MemoryTier memory;
     private final TierNews news = new TierNews(this::all);
