@@ -34,6 +34,7 @@ public final class Answer implements Iterator<GenerateResponse>, AutoCloseable {
     private final Received received = new Received();
     private volatile boolean closed;
     private volatile Context.@Nullable CancellableContext call;
+    private Routers.Turn turn;
     private @Nullable Iterator<GenerateResponse> stream;
     private @Nullable GenerateResponse next;
     private boolean forgotten;
@@ -41,6 +42,7 @@ public final class Answer implements Iterator<GenerateResponse>, AutoCloseable {
 
     Answer(Routers routers, Opening request, Deadline deadline, int attemptsMax) {
         this.routers = routers;
+        this.turn = routers.current();
         this.request = request;
         this.deadline = deadline;
         this.attemptsMax = attemptsMax;
@@ -101,7 +103,8 @@ public final class Answer implements Iterator<GenerateResponse>, AutoCloseable {
         if (closed) {
             context.cancel(null);
         }
-        var router = routers.current().withDeadline(deadline);
+        turn = routers.current();
+        var router = turn.router().withDeadline(deadline);
         boolean resume = received.begun() && !forgotten;
         if (resume) {
             received.goesOn();
@@ -130,7 +133,7 @@ public final class Answer implements Iterator<GenerateResponse>, AutoCloseable {
                 }
                 forgotten = true;
             }
-            case UNAVAILABLE -> routers.avoid();
+            case UNAVAILABLE -> routers.avoid(turn);
             case CANCELLED -> {} // By the server: it thought the reader too slow. What was missed can be had.
             default -> throw failure;
         }

@@ -14,13 +14,17 @@ final class Routers implements AutoCloseable {
         this.channels = List.copyOf(channels);
     }
 
-    InferenceGrpc.InferenceBlockingStub current() {
-        return InferenceGrpc.newBlockingStub(channels.get(Math.floorMod(turn.get(), channels.size())));
+    /** A router while it is in use. */
+    record Turn(int number, InferenceGrpc.InferenceBlockingStub router) {}
+
+    Turn current() {
+        int number = turn.get();
+        return new Turn(number, InferenceGrpc.newBlockingStub(channels.get(Math.floorMod(number, channels.size()))));
     }
 
-    /** The one in use has failed: the next one's turn. */
-    void avoid() {
-        turn.incrementAndGet();
+    /** One has failed: the next one's turn, once for all whose streams were there. */
+    void avoid(Turn failed) {
+        turn.compareAndSet(failed.number(), failed.number() + 1);
     }
 
     @Override

@@ -147,6 +147,27 @@ class KvasirClientTest {
     }
 
     @Test
+    void allAnswersOfALostRouterGoOnAtTheNextOne() throws IOException {
+        var first = new StandInRouter();
+        var second = new StandInRouter();
+        first.failures.add(Status.UNAVAILABLE);
+        first.failures.add(Status.UNAVAILABLE);
+        try (var client = client(first, second);
+                var one = client.generate(GenerateRequest.getDefaultInstance(), SOON);
+                var other = client.generate(GenerateRequest.getDefaultInstance(), SOON)) {
+            assertThat(one.hasNext()).isTrue();
+            assertThat(other.hasNext()).isTrue();
+            for (var answer : List.of(one, other)) {
+                var all = new ArrayList<GenerateResponse>();
+                answer.forEachRemaining(all::add);
+                assertWhole(all);
+            }
+        }
+        assertThat(first.resumed).isEmpty();
+        assertThat(second.resumed).hasSize(2);
+    }
+
+    @Test
     void whatNobodyKnowsAnyMoreIsSentAnewWithTheSameSeedAndOnlyWhatIsNewIsGivenOut() throws IOException {
         var router = new StandInRouter();
         router.forgetful = true;
