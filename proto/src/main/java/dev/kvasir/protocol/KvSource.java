@@ -9,8 +9,11 @@ package dev.kvasir.protocol;
  * @param blocks one past the last of them
  */
 public record KvSource(String transferAddress, long incarnation, int from, int blocks) {
-    /** Most sources of a request; a member may be named for several stretches of its prompt. */
-    public static final int SOURCES_MAX = 64;
+    /**
+     * Most sources of a request; a member may be named for several stretches of its prompt. Kvstores keep 128 blocks of a chain
+     * together, so this is enough for a million tokens.
+     */
+    public static final int SOURCES_MAX = 512;
 
     /** Longest address, in characters. */
     public static final int ADDRESS_MAX = 512;

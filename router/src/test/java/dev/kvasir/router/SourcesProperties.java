@@ -117,6 +117,28 @@ class SourcesProperties {
         assertThat(Sources.of(shard, prompt, match, 0, SEGMENT)).containsExactly(new KvSource("store:9", 2, 0, 1));
     }
 
+    @Test
+    void aHundredStretchesOfOnePromptAreAllFound() {
+        var hashes = new ArrayList<BlockHash>();
+        for (int i = 0; i < 100 * SEGMENT; i++) {
+            hashes.add(new BlockHash(1, i));
+        }
+        var prompt = HashChain.of(hashes);
+        for (int s = 0; s < 2; s++) {
+            int own = s;
+            tell(
+                    Holder.ofStore("store-" + s, s, 1, "store-" + s + ":9"),
+                    prompt,
+                    range(prompt.size()).stream()
+                            .filter(i -> i / SEGMENT % 2 == own)
+                            .toList());
+        }
+        shard.replica().index().match(prompt, prompt.size(), match);
+        var sources = Sources.of(shard, prompt, match, 0, SEGMENT);
+        assertThat(sources).hasSize(100);
+        assertThat(sources.getLast().blocks()).isEqualTo(prompt.size());
+    }
+
     private static int ofSource(KvSource source, List<Holder> stores) {
         for (int s = 0; s < stores.size(); s++) {
             if (stores.get(s).transferAddress().equals(source.transferAddress())) {

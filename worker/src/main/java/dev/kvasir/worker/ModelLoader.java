@@ -19,6 +19,7 @@ import dev.kvasir.worker.forward.StoredWeights;
 import dev.kvasir.worker.kernel.Kernels;
 import dev.kvasir.worker.kernel.KernelsFactory;
 import dev.kvasir.worker.kernel.KvFormat;
+import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.Ranks;
 import dev.kvasir.worker.kernel.StepLimits;
@@ -252,6 +253,6 @@ record ModelLoader(
                 WeightShapes.parameterCount(folder.config()),
                 name(kvFormat),
                 ranks.describe(),
-                ranks.numerics());
+                ranks.numerics() + "/layout-" + KvLayout.VERSION);
     }
 }

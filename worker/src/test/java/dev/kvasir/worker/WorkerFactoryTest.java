@@ -18,6 +18,7 @@ import dev.kvasir.protocol.ScoredToken;
 import dev.kvasir.protocol.StreamEvent;
 import dev.kvasir.protocol.WorkerProtocol;
 import dev.kvasir.worker.kernel.KernelsFactory;
+import dev.kvasir.worker.kernel.KvLayout;
 import dev.kvasir.worker.kernel.PreparationProgress;
 import dev.kvasir.worker.kernel.ReferenceKernels;
 import dev.kvasir.worker.kernel.cpu.CpuKernels;
@@ -112,6 +113,8 @@ class WorkerFactoryTest {
         assertThat(model.settings().kvOrigin()).isEqualTo(model.description().kvOrigin());
         assertThat(model.settings().limits().blockSize())
                 .isEqualTo(model.description().blockSize());
+        // Blocks with another order of their bytes are others, in block names and in the index.
+        assertThat(model.description().kvOrigin()).endsWith("/layout-" + KvLayout.VERSION);
         model.runner().close();
     }
 

@@ -68,18 +68,40 @@ public final class MemoryTier implements AutoCloseable {
 
     /**
      * Changes how much memory the tier may have. What has no room any more goes, that which may go first before others. A slot
-     * that a reader or writer has goes with a later call; until then its memory is still held.
+     * that a reader or writer has goes with a later call; until then its memory is still held. Of one thread at a time; the lock
+     * is held for one block at a time.
      */
-    public synchronized void limit(long bytesMax) {
-        if (closed) {
-            return;
+    public void limit(long bytesMax) {
+        boolean more = setLimit(bytesMax);
+        while (more) { // Others get at their blocks in between.
+            more = evictOneOverLimit();
         }
-        slab.limit(bytesMax);
-        while (index.size() + reserved > slab.slotsMax() && evictOne()) {}
-        for (var entry : List.copyOf(index.entries())) {
-            if (slab.isRetired(entry.slot()) && !entry.isPinned()) {
-                move(entry);
-            }
+        inRetiredMemory().forEach(this::moveOut);
+    }
+
+    private synchronized boolean setLimit(long bytesMax) {
+        if (!closed) {
+            slab.limit(bytesMax);
+        }
+        return !closed;
+    }
+
+    private synchronized boolean evictOneOverLimit() {
+        return !closed && index.size() + reserved > slab.slotsMax() && evictOne();
+    }
+
+    private synchronized List<TierIndex.Entry> inRetiredMemory() {
+        return closed || !slab.hasRetired()
+                ? List.of()
+                : index.entries().stream()
+                        .filter(entry -> slab.isRetired(entry.slot()))
+                        .toList();
+    }
+
+    private synchronized void moveOut(TierIndex.Entry entry) {
+        boolean here = !closed && index.get(entry.block().hash()) == entry;
+        if (here && !entry.isPinned() && slab.isRetired(entry.slot())) {
+            move(entry);
         }
     }
 

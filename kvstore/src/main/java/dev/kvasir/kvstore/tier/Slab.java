@@ -97,6 +97,11 @@ final class Slab implements AutoCloseable {
         return piece(slot).retired;
     }
 
+    /** Whether any slot is so. */
+    boolean hasRetired() {
+        return pieces.stream().anyMatch(piece -> piece != null && piece.retired);
+    }
+
     /** Memory that the system has not got back. */
     long bytesHeld() {
         long held = 0;

@@ -26,6 +26,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Pulls blocks from other members and offers them some. Thread-safe; bounded in transfers under way and in connections. */
 public final class TransferClient implements AutoCloseable {
+    /** Most blocks of a transfer. */
+    public static final int BLOCKS_MAX = TransferMethods.BLOCKS_MAX;
+
     private static final int CHANNELS_MAX = 256;
 
     private final Function<String, ManagedChannel> connect;
@@ -56,7 +59,7 @@ public final class TransferClient implements AutoCloseable {
      * Begins to pull blocks into {@code tier}; null where too many transfers are under way.
      *
      * @param incarnation the life of the member that is meant
-     * @param hashes those of a chain in order
+     * @param hashes those of a chain in order, at most {@link #BLOCKS_MAX}
      * @param sparse whether to go on after a block that the member does not have
      */
     public @Nullable Transfer pull(
