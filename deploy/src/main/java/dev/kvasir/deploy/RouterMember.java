@@ -2,7 +2,6 @@ package dev.kvasir.deploy;
 
 import dev.kvasir.kvstore.actor.PrefixCacheShards;
 import dev.kvasir.model.ModelFolder;
-import dev.kvasir.model.tokenizer.ChatOptions;
 import dev.kvasir.model.tokenizer.ChatTemplate;
 import dev.kvasir.model.tokenizer.Tokenizer;
 import dev.kvasir.router.Frontend;
@@ -92,10 +91,7 @@ final class RouterMember implements AutoCloseable {
 
     private static ServedModel servedModel(KvasirConfig config, ModelFolder folder, Tokenizer tokenizer) {
         var template = ChatTemplate.open(config.model());
-        Optional<ModelText.ChatRenderer> chat = template.exists()
-                ? Optional.of((messages, addGenerationPrompt, continueFinalMessage) ->
-                        template.render(messages, options(addGenerationPrompt, continueFinalMessage)))
-                : Optional.empty();
+        Optional<ModelText.ChatRenderer> chat = template.exists() ? Optional.of(template::render) : Optional.empty();
         int asked = config.worker().maxModelLength();
         return ServedModel.of(
                 config.servedModelName(),
@@ -103,13 +99,6 @@ final class RouterMember implements AutoCloseable {
                 folder.generation(),
                 asked == 0 ? folder.config().maxPositions() : asked,
                 folder.config().vocabSize());
-    }
-
-    private static ChatOptions options(boolean addGenerationPrompt, boolean continueFinalMessage) {
-        if (continueFinalMessage) {
-            return ChatOptions.DEFAULT.continuing();
-        }
-        return addGenerationPrompt ? ChatOptions.DEFAULT : ChatOptions.DEFAULT.withoutGenerationPrompt();
     }
 
     /** Waits until some worker of the cluster serves the model; for as long as it takes where none is expected here. */

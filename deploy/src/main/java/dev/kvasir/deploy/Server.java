@@ -31,8 +31,9 @@ final class Server implements AutoCloseable {
         ModelFlags.put(given, "--cluster-host", "kvasir.cluster.host", "127.0.0.1");
         ModelFlags.put(given, "--cluster-port", "kvasir.cluster.port", "0");
         ModelFlags.put(given, "--join", "kvasir.cluster.join", "");
-        for (var key : List.of("api-keys", "api-key-file", "ssl-certfile", "ssl-keyfile")) {
-            ModelFlags.put(given, "--" + key, "kvasir.router." + key, "");
+        ModelFlags.put(given, "--own-server", "kvasir.router.api-keys", "[]");
+        for (var key : List.of("api-key-file", "ssl-certfile", "ssl-keyfile")) {
+            ModelFlags.put(given, "--own-server", "kvasir.router." + key, "");
         }
         // One request at a time: the first answer is the warm-up.
         ModelFlags.put(given, "--drain-settle", "kvasir.router.drain-settle", "0 s");

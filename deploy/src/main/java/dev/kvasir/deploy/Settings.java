@@ -29,6 +29,9 @@ final class Settings {
     private static final String ENVIRONMENT = "kvasir-environment";
     private static final String PEKKO = "pekko";
     private static final Set<String> SECRETS = Set.of("kvasir.router.api-keys");
+    /** Blank variables and flags say nothing, but for these: a door must not stay open for want of a value. */
+    private static final Set<String> GUARDS =
+            Set.of("KVASIR_API_KEY", "KVASIR_API_KEYS", "KVASIR_API_KEY_FILE", "--api-key", "--api-key-file");
 
     private final Config config;
     private final Config reference;
@@ -47,6 +50,8 @@ final class Settings {
      */
     static Settings load(@Nullable Path file, Map<String, String> environment, Map<Flag, String> flags) {
         try {
+            environment.forEach(Settings::refuseBlankGuard);
+            flags.forEach((flag, value) -> refuseBlankGuard(flag.name(), value));
             var reference = ConfigFactory.parseURL(resource("reference.conf"));
             var own = file == null ? ConfigFactory.empty() : parse(file);
             refuseUnknown(own, reference);
@@ -69,6 +74,13 @@ final class Settings {
             return new Settings(all, reference.withoutPath(ENVIRONMENT).resolve(ConfigResolveOptions.noSystem()));
         } catch (ConfigException e) {
             throw new ConfigurationException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private static void refuseBlankGuard(String source, String value) {
+        if (GUARDS.contains(source) && value.replace(',', ' ').isBlank()) {
+            throw new ConfigurationException(
+                    source + " is blank but must not be; leave it out to let everybody in without a key");
         }
     }
 

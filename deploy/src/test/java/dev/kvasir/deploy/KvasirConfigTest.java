@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -105,6 +106,23 @@ final class KvasirConfigTest {
                         .changed())
                 .noneMatch(line -> line.contains("s3cret"));
         assertThat(KvasirConfig.load(null, Map.of(), given).toString()).doesNotContain("s3cret");
+    }
+
+    @Test
+    void blankKeysAreRefusedWhereverTheyComeFrom() {
+        for (var variable : List.of("KVASIR_API_KEY", "KVASIR_API_KEYS", "KVASIR_API_KEY_FILE")) {
+            assertThatThrownBy(() -> KvasirConfig.load(null, Map.of(variable, ""), Map.of()))
+                    .isInstanceOf(ConfigurationException.class)
+                    .hasMessageStartingWith(variable + " is blank");
+        }
+        for (var key : List.of("api-key", "api-key-file")) {
+            var flag = new Flag("--" + key, "kvasir.router." + (key.equals("api-key") ? "api-keys" : key));
+            assertThatThrownBy(() -> KvasirConfig.load(null, Map.of(), Map.of(flag, " ")))
+                    .isInstanceOf(ConfigurationException.class)
+                    .hasMessageStartingWith("--" + key + " is blank");
+        }
+        assertThatThrownBy(() -> load(file("kvasir.router.api-keys = \"\""), Map.of(), Map.of()))
+                .hasMessageContaining("kvasir.router.api-keys is blank");
     }
 
     @Test

@@ -45,9 +45,17 @@ public record AccessConfig(List<ApiKey> keys, Optional<Path> keyFile, Optional<P
         if (section.getValue("api-keys").valueType() == ConfigValueType.LIST) {
             return section.getStringList("api-keys");
         }
-        return Arrays.stream(section.getString("api-keys").split(",", -1))
+        var text = section.getString("api-keys").strip();
+        if (text.equals("[]")) { // As flags and variables write it.
+            return List.of();
+        }
+        var entries = Arrays.stream(text.split(",", -1))
                 .filter(entry -> !entry.isBlank())
                 .toList();
+        if (entries.isEmpty()) { // Most likely a variable that should have held a key.
+            throw new IllegalArgumentException(KEYS + " is blank but must name a key; [] lets everybody in");
+        }
+        return entries;
     }
 
     private static Optional<Path> path(Config section, String key) {

@@ -280,13 +280,17 @@ public final class Frontend {
     /** Tokens of a prompt as {@link #submit} would see them; the context length is not a limit here. */
     public int[] tokenize(ServedModel model, Prompt prompt) {
         return admitted(() -> prompt instanceof Prompt.Text text && text.text().isEmpty()
-                ? new int[0]
+                ? model.text().encode("", text.addSpecialTokens(), null)
                 : RequestRules.promptTokens(prompt, model, null));
     }
 
-    /** Text of tokens, special ones included. */
-    public String detokenize(ServedModel model, long[] tokens) {
-        return admitted(() -> model.text().decode(RequestRules.checkedTokens("token_ids", tokens, model), false));
+    /**
+     * Text of tokens, special ones included.
+     *
+     * @param field that the client named them in
+     */
+    public String detokenize(ServedModel model, String field, long[] tokens) {
+        return admitted(() -> model.text().decode(RequestRules.checkedTokens(field, tokens, model), false));
     }
 
     /** Work that a client waits for and that takes a while, bounded as answers are. */

@@ -1,6 +1,7 @@
 package dev.kvasir.router;
 
 import dev.kvasir.model.tokenizer.ChatMessage;
+import dev.kvasir.model.tokenizer.ChatOptions;
 import dev.kvasir.model.tokenizer.Detokenizer;
 import dev.kvasir.model.tokenizer.RenderedPrompt;
 import dev.kvasir.model.tokenizer.Tokenizer;
@@ -25,7 +26,7 @@ public record ModelText(Tokenizer tokenizer, Optional<ChatRenderer> chat) {
          *
          * @throws dev.kvasir.model.tokenizer.PromptException where the template refuses the messages
          */
-        RenderedPrompt render(List<ChatMessage> messages, boolean addGenerationPrompt, boolean continueFinalMessage);
+        RenderedPrompt render(List<ChatMessage> messages, ChatOptions options);
     }
 
     /** @param scope whose text it is; null for nobody's, encoded as if none of it had been before */
@@ -38,8 +39,7 @@ public record ModelText(Tokenizer tokenizer, Optional<ChatRenderer> chat) {
     /** With a scope as {@link #encode} has. */
     int[] encodeChat(Prompt.Chat conversation, @Nullable String scope) {
         var renderer = chat.orElseThrow(() -> new BadRequestException("messages", "the model has no chat template"));
-        var prompt = renderer.render(
-                conversation.messages(), conversation.addGenerationPrompt(), conversation.continueFinalMessage());
+        var prompt = renderer.render(conversation.messages(), conversation.options());
         return scope == null ? tokenizer.encodeChat(prompt) : tokenizer.encodeChat(prompt, scope);
     }
 

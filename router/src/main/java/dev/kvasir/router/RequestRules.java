@@ -132,7 +132,6 @@ final class RequestRules {
     }
 
     private static int[] textTokens(String text, boolean addSpecialTokens, ServedModel model, @Nullable String scope) {
-        require(!text.isEmpty(), "prompt", "empty", "at least one character");
         checkCharacters(text.length(), model);
         return model.text().encode(text, addSpecialTokens, scope);
     }

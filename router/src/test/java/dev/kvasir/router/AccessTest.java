@@ -70,7 +70,15 @@ class AccessTest {
     @Test
     void textWithCommasIsAListOfKeys() {
         assertThat(config("api-keys = \"a, b acme,,c\"").keys()).hasSize(3);
-        assertThat(config("api-keys = \"\"").needsKey()).isFalse();
+        assertThat(config("api-keys = \"[]\"").needsKey()).isFalse();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", " ", ",", " , "})
+    void blankTextIsNoKeyAndOpensNoDoor(String text) {
+        assertThatThrownBy(() -> config("api-keys = \"%s\"".formatted(text)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("kvasir.router.api-keys is blank but must name a key; [] lets everybody in");
     }
 
     @Test

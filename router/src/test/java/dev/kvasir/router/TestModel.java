@@ -2,6 +2,7 @@ package dev.kvasir.router;
 
 import dev.kvasir.model.GenerationDefaults;
 import dev.kvasir.model.tokenizer.ChatMessage;
+import dev.kvasir.model.tokenizer.ChatOptions;
 import dev.kvasir.model.tokenizer.RenderedPrompt;
 import dev.kvasir.model.tokenizer.Tokenizer;
 import dev.kvasir.protocol.BadRequestException;
@@ -33,8 +34,8 @@ public final class TestModel {
         return TOKENIZER.encode(text, false);
     }
 
-    private static RenderedPrompt render(List<ChatMessage> messages, boolean addGenerationPrompt, boolean goOn) {
-        if (!goOn && !addGenerationPrompt && messages.size() > 100) {
+    private static RenderedPrompt render(List<ChatMessage> messages, ChatOptions options) {
+        if (!options.continueFinalMessage() && !options.addGenerationPrompt() && messages.size() > 100) {
             throw new BadRequestException("messages", "too many");
         }
         var text = new StringBuilder();
@@ -46,7 +47,10 @@ public final class TestModel {
             spans.add(text.length());
             text.append("<|im_end|>\n");
         }
-        if (addGenerationPrompt) {
+        options.variables()
+                .forEach((name, value) ->
+                        text.append(name).append('=').append(value).append('\n'));
+        if (options.addGenerationPrompt()) {
             text.append("<|im_start|>assistant\n");
         }
         return new RenderedPrompt(

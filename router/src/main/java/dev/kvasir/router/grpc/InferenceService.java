@@ -74,7 +74,7 @@ final class InferenceService extends InferenceGrpc.InferenceImplBase {
     public void detokenize(DetokenizeRequest request, StreamObserver<DetokenizeResponse> response) {
         unary(response, () -> {
             var model = frontend.model(request.getModel());
-            var text = frontend.detokenize(model, ProtoRequests.unsigned(request.getTokenIdsList()));
+            var text = frontend.detokenize(model, "token_ids", ProtoRequests.unsigned(request.getTokenIdsList()));
             return DetokenizeResponse.newBuilder().setText(text).build();
         });
     }

@@ -3,6 +3,7 @@ package dev.kvasir.router.http;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.kvasir.model.tokenizer.ChatMessage;
+import dev.kvasir.model.tokenizer.ChatOptions;
 import dev.kvasir.model.tokenizer.PromptException;
 import dev.kvasir.protocol.BadRequestException;
 import dev.kvasir.protocol.Limits;
@@ -27,8 +28,8 @@ record ChatRequest(
         @Nullable Integer promptLogprobs,
         boolean tokenIds) {
     static final int MESSAGES_MAX = 4096;
-    private static final List<String> UNSUPPORTED = List.of(
-            "tools", "functions", "documents", "chat_template", "chat_template_kwargs", "audio", "prediction", "echo");
+    private static final List<String> UNSUPPORTED =
+            List.of("tools", "functions", "documents", "chat_template", "audio", "prediction", "echo");
 
     static ChatRequest read(Fields fields, long arrivalNanos, @Nullable String userRequestId) {
         var wishes = GenerationFields.wishes(fields);
@@ -60,7 +61,28 @@ record ChatRequest(
     static Prompt.Chat conversation(Fields fields) {
         boolean continues = fields.flag("continue_final_message", false);
         return new Prompt.Chat(
-                messages(fields.node("messages")), fields.flag("add_generation_prompt", !continues), continues);
+                messages(fields.node("messages")),
+                fields.flag("add_generation_prompt", !continues),
+                continues,
+                variables(fields));
+    }
+
+    /** What the chat template is told besides the messages, such as {@code enable_thinking}. */
+    private static Map<String, ? extends @Nullable Object> variables(Fields fields) {
+        var given = fields.node("chat_template_kwargs");
+        if (given == null) {
+            return Map.of();
+        }
+        if (!given.isObject()) {
+            throw Fields.wrong("chat_template_kwargs", given, "an object");
+        }
+        Map<String, @Nullable Object> variables = new LinkedHashMap<>();
+        given.properties().forEach(property -> variables.put(property.getKey(), Json.plain(property.getValue())));
+        try {
+            return ChatOptions.DEFAULT.withVariables(variables).variables();
+        } catch (PromptException e) {
+            throw new BadRequestException("chat_template_kwargs", String.valueOf(e.getMessage()));
+        }
     }
 
     private static @Nullable Long logprobs(Fields fields) {

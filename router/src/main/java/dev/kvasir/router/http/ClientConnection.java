@@ -47,6 +47,8 @@ final class ClientConnection {
     private volatile boolean answering;
     private volatile boolean gone;
     private volatile boolean closing;
+    private boolean begun;
+    private boolean old;
 
     /** @param readTimeout how long the next bytes of a request may take, and the next request */
     ClientConnection(ConnectionContext context, Duration readTimeout) {
@@ -199,7 +201,7 @@ final class ClientConnection {
             byte[] bytes = pending.get(patienceNanos(), TimeUnit.NANOSECONDS);
             ahead = null;
             arrived(bytes);
-            return bytes;
+            return begun || bytes == null ? bytes : first(bytes);
         } catch (TimeoutException _) {
             throw tooLate();
         } catch (ExecutionException e) {
@@ -208,6 +210,17 @@ final class ClientConnection {
             Thread.currentThread().interrupt();
             throw new CloseConnectionException("the server stops", e);
         }
+    }
+
+    private byte[] first(byte[] bytes) {
+        begun = true;
+        old = OldHttp.begins(bytes);
+        return old ? OldHttp.renewed(bytes) : bytes;
+    }
+
+    /** Whether the client speaks HTTP/1.0, and has the connection for one request. */
+    boolean isOld() {
+        return old;
     }
 
     private byte @Nullable [] read() {

@@ -77,6 +77,10 @@ final class Exchange {
         return header.filter("close"::equalsIgnoreCase).isPresent();
     }
 
+    String method() {
+        return request.prologue().method().text();
+    }
+
     String pathParameter(String name) {
         return request.path().pathParameters().get(name);
     }

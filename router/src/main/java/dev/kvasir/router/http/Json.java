@@ -13,6 +13,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.kvasir.protocol.Limits;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** JSON in, strictly and bounded, and out. */
@@ -23,6 +24,8 @@ final class Json {
 
     private static final int NUMBER_MAX = 64;
     private static final int NAME_MAX = 256;
+    private static final Pattern PARSER_WORDS = Pattern.compile(
+            " \\(for \\w+ starting at \\[Source: .*|\\[Source: REDACTED[^;]*; |: enable `[^`]*` to allow|, from `[^`]*`");
     private static final ObjectMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxNestingDepth(DEPTH_MAX)
@@ -131,8 +134,10 @@ final class Json {
                         : "%s (line %d, column %d)".formatted(message, at.getLineNr(), at.getColumnNr()));
     }
 
+    /** Without what only the parser's programmer understands. */
     private static String firstLine(JsonProcessingException e) {
         var line = String.valueOf(e.getOriginalMessage()).lines().findFirst().orElse("");
+        line = PARSER_WORDS.matcher(line).replaceAll("");
         return line.length() > 200 ? Limits.shorten(line) : line;
     }
 }

@@ -9,7 +9,6 @@ import io.helidon.webserver.http.HttpRouting;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import java.io.UncheckedIOException;
-import java.util.HashMap;
 import java.util.Map;
 
 /** Paths and methods, and what becomes of exceptions: each is answered with an OpenAI error object. */
@@ -67,42 +66,45 @@ final class Routes {
         }));
     }
 
+    /** Whoever may not come in learns nothing here, not even which methods there are. */
     private void path(HttpRouting.Builder routing, String path, Map<String, Route> byMethod) {
-        var closed = new HashMap<String, Route>();
-        byMethod.forEach((method, route) -> closed.put(method, exchange -> {
-            exchange.admit(access);
-            route.handle(exchange);
-        }));
-        openPath(routing, path, closed);
+        var route = byMethod(byMethod);
+        routing.any(
+                path,
+                (request, response) -> handle(request, response, exchange -> {
+                    exchange.admit(access);
+                    route.handle(exchange);
+                }));
     }
 
     private void openPath(HttpRouting.Builder routing, String path, Map<String, Route> byMethod) {
-        routing.any(path, (request, response) -> {
-            var method = request.prologue().method().text();
-            var route = byMethod.get(method);
-            handle(
-                    request,
-                    response,
-                    route != null
-                            ? route
-                            : _ -> {
-                                var allowed = String.join(
-                                        ", ",
-                                        byMethod.keySet().stream().sorted().toList());
-                                response.header("Allow", allowed);
-                                throw HttpRefusal.of(
-                                        405,
-                                        "method_not_allowed",
-                                        "method %s is not allowed here but %s is"
-                                                .formatted(Limits.shorten(method), allowed));
-                            });
-        });
+        var route = byMethod(byMethod);
+        routing.any(path, (request, response) -> handle(request, response, route));
+    }
+
+    private static Route byMethod(Map<String, Route> routes) {
+        var allowed = String.join(", ", routes.keySet().stream().sorted().toList());
+        return exchange -> {
+            var route = routes.get(exchange.method());
+            if (route == null) {
+                exchange.response().header("Allow", allowed);
+                throw HttpRefusal.of(
+                        405,
+                        "method_not_allowed",
+                        "method %s is not allowed here but %s is"
+                                .formatted(Limits.shorten(exchange.method()), allowed));
+            }
+            route.handle(exchange);
+        };
     }
 
     private void handle(ServerRequest request, ServerResponse response, Route route) throws InterruptedException {
         var exchange = new Exchange(request, response, bodyBytesMax, System.nanoTime());
         var connection = ClientConnection.current();
         connection.headersRead();
+        if (connection.isOld()) {
+            response.header("Connection", "close");
+        }
         open.enter();
         try {
             route.handle(exchange);

@@ -76,7 +76,7 @@ final class TextRoutes {
         }
         var ids = tokens.stream().mapToLong(Long::longValue).toArray();
         fields.logUnread();
-        exchange.send(200, Json.object().put("prompt", frontend.detokenize(model, ids)));
+        exchange.send(200, Json.object().put("prompt", frontend.detokenize(model, "tokens", ids)));
     }
 
     private ServedModel model(Fields fields) {

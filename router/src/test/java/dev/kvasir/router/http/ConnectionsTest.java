@@ -10,10 +10,12 @@ import java.net.SocketException;
 import java.net.SocketTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Clients that hang up, dawdle or never read, and a server that stops. */
 class ConnectionsTest {
@@ -67,6 +69,25 @@ class ConnectionsTest {
                                 .getBytes(StandardCharsets.US_ASCII));
                 cluster.awaitIdleWorkers();
                 cluster.awaitQuiet();
+            }
+        }
+    }
+
+    /** As nginx forwards requests unless told otherwise, and HAProxy asks for health. */
+    @ParameterizedTest
+    @ValueSource(strings = {"Host: x", "Accept: text/html", "Connection: keep-alive"})
+    void requestsOfHttp10AreAnsweredAndTheConnectionCloses(String header) {
+        try (var door = Door.saying("fine")) {
+            assertThat(door.raw("GET /health HTTP/1.0\r\n" + header + "\r\n\r\n"))
+                    .startsWith("HTTP/1.1 200 ")
+                    .contains("Connection: close");
+            for (var stream : List.of("false", "true")) {
+                var body = "{\"prompt\":\"say HTTP/1.0\",\"stream\":" + stream + "}";
+                assertThat(door.raw("POST /v1/completions HTTP/1.0\r\nContent-Type: application/json\r\n" + header
+                                + "\r\nContent-Length: " + body.length() + "\r\n\r\n" + body))
+                        .startsWith("HTTP/1.1 200 ")
+                        .contains("Connection: close")
+                        .contains(stream.equals("true") ? "[DONE]" : "fine");
             }
         }
     }

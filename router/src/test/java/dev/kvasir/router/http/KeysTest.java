@@ -51,6 +51,9 @@ class KeysTest {
         "POST, /detokenize",
         "GET, /v1/nowhere",
         "GET, /nowhere",
+        "GET, /v1/completions",
+        "DELETE, /v1/models",
+        "OPTIONS, /tokenize",
         "POST, //v1/completions",
         "POST, /v1/../v1/completions"
     })

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.kvasir.router.TestCluster;
 import dev.kvasir.router.TestModel;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class OtherRoutesTest {
@@ -34,8 +35,27 @@ class OtherRoutesTest {
             var text =
                     door.answer("/detokenize", "{\"tokens\":" + Arrays.toString(TestModel.tokens("hello there")) + "}");
             assertThat(text.get("prompt").asText()).isEqualTo("hello there");
-            assertThat(door.post("/detokenize", "{\"tokens\":[-1]}").statusCode())
-                    .isEqualTo(400);
+            assertThat(door.post("/detokenize", "{\"tokens\":[-1]}").body()).contains("\"param\":\"tokens[0]\"");
+        }
+    }
+
+    @Test
+    void variablesOfTheChatTemplateReachIt() {
+        try (var door = Door.saying("x")) {
+            var body = "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"chat_template_kwargs\":%s}";
+            var tokens = door.answer("/tokenize", body.formatted("{\"enable_thinking\":false,\"depth\":{\"a\":[1]}}"))
+                    .get("tokens");
+            var text = door.answer("/detokenize", "{\"tokens\":" + tokens + "}").get("prompt");
+            assertThat(text.asText()).contains("enable_thinking=false\ndepth={a=[1]}\n");
+            assertThat(door.answer("/v1/chat/completions", body.formatted("{\"enable_thinking\":false}"))
+                            .at("/usage/prompt_tokens")
+                            .asInt())
+                    .isGreaterThan(10);
+            for (var wrong : List.of("[]", "\"x\"", "{\"messages\":[]}", "{\"tools\":[]}")) {
+                var refused = door.post("/v1/chat/completions", body.formatted(wrong));
+                assertThat(refused.statusCode()).isEqualTo(400);
+                assertThat(refused.body()).contains("\"param\":\"chat_template_kwargs\"");
+            }
         }
     }
 

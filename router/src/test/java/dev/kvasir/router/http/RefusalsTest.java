@@ -47,12 +47,16 @@ class RefusalsTest {
                 "{\"prompt\":\"a\",}|line 1, column",
                 "{\"prompt\":\"a\",\"prompt\":\"b\"}|Duplicate field 'prompt'",
                 "[1,2]|JSON array but must be an object",
+                "{\"prompt\":[1}|Unexpected close marker '}': expected ']' (line 1, column 13)",
+                "{\"prompt\":\"a|line 1, column",
                 "{\"prompt\":\"a\",\"max_tokens\":NaN}|not valid JSON",
                 "{\"prompt\":\"a\",\"x\":1e400}x|not valid JSON",
             })
     void brokenJsonIsRefusedWithItsPlace(String body, String message) {
         var error = error(door.post(COMPLETIONS, body), 400);
-        assertThat(error.get("message").asText()).contains(message);
+        assertThat(error.get("message").asText())
+                .contains(message)
+                .doesNotContain("Source:", "REDACTED", "ReadFeature", "Constraints");
         assertThat(error.get("code").asText()).isEqualTo("invalid_json");
     }
 
