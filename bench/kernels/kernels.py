@@ -322,7 +322,7 @@ def check_warpgroup(wg):
     worst = 0; cases = 0
     for dt in ('bf16', 'f16'):
         dtype = torch.bfloat16 if dt == 'bf16' else torch.float16
-        for rows, n, k in ((17, 4096, 14336), (33, 1000, 520), (64, 6144, 4096), (65, 8, 8), (100, 136, 72), (128, 4096, 4096), (150, 17416, 72), (200, 28672, 4096), (255, 520, 9000), (256, 6144, 4096)):
+        for rows, n, k in ((17, 4096, 14336), (33, 1000, 520), (64, 6144, 4096), (65, 8, 8), (100, 136, 72), (128, 4096, 4096), (150, 17416, 72), (200, 28672, 4096), (255, 520, 9000), (256, 6144, 4096), (70, 264, 4096), (129, 4096, 14336), (256, 4096, 4096)):
             for mode in ('plain', 'bias', 'acc', 'f32', 'gated'):
                 x = torch.randn(rows, k + 8, device=DEV).to(dtype); w = (torch.randn(n * (2 if mode == 'gated' else 1), k, device=DEV) / math.sqrt(k)).to(dtype)
                 b = torch.randn(n, device=DEV).to(dtype) if mode in ('bias', 'acc') else None

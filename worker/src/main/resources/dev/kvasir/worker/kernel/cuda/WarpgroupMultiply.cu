@@ -16,8 +16,9 @@
 // The weight's rows are the rows of the tensor cores' products, the input's rows their columns. Tiles of 128 weight rows times
 // all of k make one long line of steps of 64, which is cut into as many equal pieces as there are blocks ("stream-K",
 // arXiv:2301.03598): every multiprocessor reads its share of the weight without pause, whatever n is. A tile that is cut is
-// finished by the block that has its beginning: the others leave their sums in `partials` and say so in `arrivals`; they are
-// added in the order of k. So results do not vary, and a row's depend on no other row.
+// finished by the block that has its beginning: the others leave their sums in `partials` and say so in `arrivals`. Where each
+// block has one of two or four parts of a tile, and rows are many, each finishes some of the rows. Either way parts are added
+// in the order of k: results do not vary, and a row's depend on no other row. All blocks must be there at once.
 //
 // The first weights are asked for before the predecessor of the stream has ended (they are nobody's output).
 //
@@ -58,6 +59,10 @@ struct Shape {
 // Columns of out that a tile makes.
 template <bool GATED>
 constexpr int COLUMNS = GATED ? TILE / 2 : TILE;
+
+// Whether blocks that have one of two or four parts of one tile each finish it together: where there is much to hand over.
+template <int ROWS, bool GATED, class Out>
+constexpr bool TOGETHER = ROWS > 64 && !GATED && sizeof(Out) == 2;
 
 // The line of steps and its pieces: a block has steps [begin(block), begin(block + 1)).
 struct Line {
@@ -194,6 +199,62 @@ INLINE void addOthers(const Request& r, float (&sum)[ROWS / 2], int count) {
     }
 }
 
+// Of a tile whose parts PARTS blocks side by side have, each finishes some rows: it leaves the others' sums of those, and adds
+// what they have left of its own, in the order of k.
+template <int ROWS, int PARTS>
+INLINE void exchange(const Request& r, const float (&sum)[ROWS / 2], float (&own)[ROWS / 2 / PARTS], int part) {
+    constexpr int OWN = ROWS / 2 / PARTS;
+    const int first = blockIdx.x - part, warpgroup = threadIdx.x >> 7, thread = threadIdx.x & 127;
+    float* to = partialOf<ROWS>(r, blockIdx.x);
+    #pragma unroll
+    for (int p = 0; p < PARTS; p++) {
+        #pragma unroll
+        for (int i = p * OWN; i < (p + 1) * OWN; i += 4) {
+            if (p != part) __stcg((float4*)(to + i * 128), make_float4(sum[i], sum[i + 1], sum[i + 2], sum[i + 3]));
+        }
+    }
+    syncWarpgroup();
+    if (thread < PARTS && thread != part) {
+        asm volatile("fence.acq_rel.gpu;\nred.relaxed.gpu.global.add.s32 [%0], 1;"
+                     ::"l"(r.arrivals + (first + thread) * WARPGROUPS + warpgroup) : "memory");
+    }
+    if (thread == 0) {
+        int* arrived = r.arrivals + blockIdx.x * WARPGROUPS + warpgroup;
+        int there;
+        do {
+            asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(there) : "l"(arrived) : "memory");
+        } while (there < PARTS - 1);
+        *arrived = 0;
+    }
+    syncWarpgroup();
+    float4 y[PARTS][OWN / 4];
+    #pragma unroll
+    for (int p = 0; p < PARTS; p++) {
+        const float* from = partialOf<ROWS>(r, first + p) + part * (OWN * 128);
+        #pragma unroll
+        for (int i = 0; i < OWN / 4; i++) {
+            const float* mine = sum + p * OWN + i * 4;
+            y[p][i] = make_float4(mine[0], mine[1], mine[2], mine[3]);
+            if (p != part) y[p][i] = __ldcg((const float4*)(from + i * 512));
+        }
+    }
+    #pragma unroll
+    for (int i = 0; i < OWN / 4; i++) {
+        float4 x = y[0][i];
+        #pragma unroll
+        for (int p = 1; p < PARTS; p++) {
+            x.x += y[p][i].x;
+            x.y += y[p][i].y;
+            x.z += y[p][i].z;
+            x.w += y[p][i].w;
+        }
+        own[i * 4] = x.x;
+        own[i * 4 + 1] = x.y;
+        own[i * 4 + 2] = x.z;
+        own[i * 4 + 3] = x.w;
+    }
+}
+
 // A warp writes its 16 columns of out, 16 rows at a time, which pass through 512 bytes of shared memory: 32 bytes of a row,
 // whose halves are swapped in every other four rows for the banks' sake.
 template <class T, int ROWS>
@@ -244,8 +305,8 @@ INLINE void store(const Request& r, u16* out, float (&sum)[ROWS / 2], int tile, 
 }
 
 // Of eight gates and their ups a warp makes 8 columns of out, 32 rows at a time.
-template <class T, int ROWS>
-INLINE void storeGated(const Request& r, u16* out, const float (&sum)[ROWS / 2], int tile, u32 passage) {
+template <class T, int ROWS, class F>
+INLINE void storeGated(const Request& r, u16* out, const float (&sum)[ROWS / 2], int tile, u32 passage, F activated) {
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
     const int column = tile * COLUMNS<true> + warp * 8;
     const u32 address = passage + warp * 512 + lane * 16;
@@ -255,7 +316,7 @@ INLINE void storeGated(const Request& r, u16* out, const float (&sum)[ROWS / 2],
         #pragma unroll
         for (int i = 0; i < 4; i++) {
             const float* x = sum + (b * 4 + i) * 4;
-            pairs[i] = T::pack(activate(x[0], r.activation) * x[2], activate(x[1], r.activation) * x[3]);
+            pairs[i] = T::pack(activated(x[0]) * x[2], activated(x[1]) * x[3]);
         }
         storeMatricesTransposed(address, pairs);
         __syncwarp();
@@ -265,6 +326,18 @@ INLINE void storeGated(const Request& r, u16* out, const float (&sum)[ROWS / 2],
         __syncwarp();
         const int row = b * 32 + lane;
         if (row < r.rows && column < r.n) *(uint4*)(out + (long long)row * r.outStride + column) = y;
+    }
+}
+
+// The usual activation apart, so that the others' code is not passed for each element.
+template <class T, int ROWS>
+INLINE void storeGated(const Request& r, u16* out, const float (&sum)[ROWS / 2], int tile, u32 passage) {
+    if (r.activation == 0) {
+        auto silu = [](float x) { return x * reciprocalFast(1.0f + exp2Fast(x * -1.4426950408889634f)); };
+        storeGated<T, ROWS>(r, out, sum, tile, passage, silu);
+    } else {
+        auto other = [&](float x) { return activate(x, r.activation); };
+        storeGated<T, ROWS>(r, out, sum, tile, passage, other);
     }
 }
 
@@ -284,6 +357,16 @@ INLINE void store(const Request& r, float* out, float (&sum)[ROWS / 2], int tile
             *to = r.accumulate ? *to + y : y;
         }
     }
+}
+
+template <class T, class Out, int ROWS, int PARTS>
+INLINE void finishTogether(const Request& r, float (&sum)[ROWS / 2], int tile, int part, u32 passage) {
+    constexpr int EACH = ROWS / PARTS;
+    float own[EACH / 2];
+    exchange<ROWS, PARTS>(r, sum, own, part);
+    Request some = r;
+    some.rows -= part * EACH;
+    store<T, EACH>(some, (Out*)r.out + (long long)part * EACH * r.outStride, own, tile, passage);
 }
 
 template <class T, class Out, int ROWS, bool GATED>
@@ -318,6 +401,20 @@ INLINE void compute(const Request& r, u32 stages, u32 full, u32 empty, u32 passa
         waitProducts<0>();
         release(before);
         at += count;
+        if constexpr (TOGETHER<ROWS, GATED, Out>) {
+            const u64 pieces = (u64)gridDim.x * line.stepsPerTile;
+            const int parts = (int)(pieces / line.steps);
+            if (parts * line.steps == pieces) {
+                if (parts == 2) {
+                    finishTogether<T, Out, ROWS, 2>(r, sum, tile, blockIdx.x % 2, passage);
+                    return;
+                }
+                if (parts == 4) {
+                    finishTogether<T, Out, ROWS, 4>(r, sum, tile, blockIdx.x % 4, passage);
+                    return;
+                }
+            }
+        }
         if (first > 0) {
             leave<ROWS>(r, sum);
             continue;
