@@ -51,7 +51,7 @@ final class DrainCommand implements Callable<Integer> {
             spec.commandLine().getOut().println("Draining " + address);
             return Kvasir.SUCCESS;
         } catch (StatusRuntimeException e) {
-            throw new CommandException("router %s does not drain %s: %s".formatted(router, address, e.getStatus()), e);
+            throw CallFailure.of(router, "does not drain " + address, e);
         } finally {
             channel.shutdownNow();
         }

@@ -83,7 +83,8 @@ public record KvasirConfig(
         try {
             return from(settings.kvasir(), settings.pekko());
         } catch (ConfigException e) {
-            throw new ConfigurationException(String.valueOf(e.getMessage()), e);
+            throw new ConfigurationException(
+                    String.valueOf(e.getMessage()).replace("has type STRING rather than NUMBER", "is not a number"), e);
         } catch (IllegalArgumentException | ArithmeticException e) {
             throw new ConfigurationException(withFlag(String.valueOf(e.getMessage()), flags), e);
         }

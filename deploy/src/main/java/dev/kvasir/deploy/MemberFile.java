@@ -34,7 +34,19 @@ final class MemberFile {
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             return new MemberFile(target);
         } catch (IOException e) {
-            throw new CommandException("cannot write " + file + ": " + e.getMessage(), e);
+            throw new CommandException("cannot write " + file + ": " + e, e);
+        }
+    }
+
+    /** Makes the folder for files of a member, before anything that takes long. */
+    static void makeFolder(Path folder) {
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw new CommandException("kvasir.data-dir %s cannot be made: %s".formatted(folder, e), e);
+        }
+        if (!Files.isWritable(folder)) {
+            throw new CommandException("kvasir.data-dir %s cannot be written to".formatted(folder));
         }
     }
 

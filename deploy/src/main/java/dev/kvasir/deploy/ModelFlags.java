@@ -9,6 +9,8 @@ import picocli.CommandLine.Option;
 
 /** Flags about model and engine, shared by all commands that run one. Values are checked where settings are read. */
 final class ModelFlags {
+    static final Flag MODEL = new Flag("--model", "kvasir.model");
+
     @Option(
             names = "--config",
             paramLabel = "FILE",
@@ -121,7 +123,7 @@ final class ModelFlags {
     /** What was given, by key. */
     Map<Flag, String> given() {
         var given = new LinkedHashMap<Flag, String>();
-        put(given, "--model", "kvasir.model", model);
+        put(given, MODEL.name(), MODEL.key(), model);
         put(given, "--served-model-name", "kvasir.served-model-name", servedModelName);
         put(given, "--max-model-len", "kvasir.worker.max-model-len", maxModelLength);
         put(given, "--block-size", "kvasir.worker.block-size", blockSize);

@@ -58,6 +58,12 @@ final class NodeFlags {
     @Option(names = "--ssl-keyfile", paramLabel = "FILE", description = "Key of that certificate in PEM (PKCS #8).")
     private @Nullable String key;
 
+    @Option(
+            names = "--allowed-origins",
+            paramLabel = "ORIGIN,...",
+            description = "Web pages that may use the HTTP door from a browser, by origin; * for any (default: none).")
+    private @Nullable String allowedOrigins;
+
     @Option(names = "--roles", paramLabel = "ROLE,...", description = "router, worker, kvstore (default: all).")
     private @Nullable String roles;
 
@@ -100,6 +106,7 @@ final class NodeFlags {
         ModelFlags.put(given, "--api-key-file", "kvasir.router.api-key-file", apiKeyFile);
         ModelFlags.put(given, "--ssl-certfile", "kvasir.router.ssl-certfile", certificate);
         ModelFlags.put(given, "--ssl-keyfile", "kvasir.router.ssl-keyfile", key);
+        ModelFlags.put(given, "--allowed-origins", "kvasir.router.allowed-origins", allowedOrigins);
         ModelFlags.put(given, "--placement", "kvasir.router.placement", placement);
         ModelFlags.put(given, "--roles", "kvasir.roles", roles);
         ModelFlags.put(given, "--join", "kvasir.cluster.join", join);

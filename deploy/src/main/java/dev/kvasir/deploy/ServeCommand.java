@@ -17,6 +17,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /**
@@ -42,6 +44,9 @@ final class ServeCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
+    @Parameters(arity = "0..1", paramLabel = "DIR", description = "Model folder, as by --model.")
+    private @Nullable String model;
+
     @Mixin
     private ModelFlags modelFlags;
 
@@ -59,10 +64,18 @@ final class ServeCommand implements Callable<Integer> {
         long start = System.nanoTime();
         var given = new LinkedHashMap<>(modelFlags.given());
         given.putAll(nodeFlags.given());
+        if (model != null) {
+            if (given.containsKey(ModelFlags.MODEL)) {
+                throw new ParameterException(
+                        spec.commandLine(), "The model is named twice: '" + model + "' and by --model");
+            }
+            given.put(ModelFlags.MODEL, model);
+        }
         var settings = Settings.load(modelFlags.configFile(), System.getenv(), given);
         var config = KvasirConfig.load(settings, given);
         LOG.info("Settings that are not defaults: {}", settings.changed());
         LOG.debug("Settings: {}", config);
+        MemberFile.makeFolder(config.dataDir());
         var err = spec.commandLine().getErr();
         err.printf("Kvasir %s: %s as %s%n", Version.current(), config.model(), config.servedModelName());
         err.flush();

@@ -6,12 +6,10 @@ import dev.kvasir.v1.ExplainPlacementResponse;
 import dev.kvasir.v1.InferenceGrpc;
 import dev.kvasir.v1.PlacementDecision;
 import io.grpc.ManagedChannel;
-import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.PrintWriter;
 import java.time.Instant;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import picocli.CommandLine.Command;
@@ -69,16 +67,7 @@ final class WhyCommand implements Callable<Integer> {
                             .setRequestId(requestId)
                             .build());
         } catch (StatusRuntimeException e) {
-            var status = e.getStatus();
-            throw new CommandException(
-                    status.getCode() == Status.Code.NOT_FOUND
-                            ? String.valueOf(status.getDescription())
-                            : "no router answers at %s: %s %s"
-                                    .formatted(
-                                            router,
-                                            status.getCode(),
-                                            Objects.requireNonNullElse(status.getDescription(), "")),
-                    e);
+            throw CallFailure.of(router, "does not say why", e);
         }
     }
 

@@ -2,9 +2,13 @@ package dev.kvasir.deploy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -17,6 +21,36 @@ final class CommandLineTest {
                 .setOut(new PrintWriter(out, true))
                 .setErr(new PrintWriter(err, true))
                 .execute(arguments);
+    }
+
+    @Test
+    void aDataDirThatCannotBeIsRefusedBeforeAnythingStarts(@TempDir Path folder) throws IOException {
+        var file = Files.writeString(folder.resolve("file"), "");
+        assertThat(run("serve", "--port", "0", "--grpc-port", "0", "--data-dir", file.toString()))
+                .isEqualTo(1);
+        assertThat(err.toString())
+                .contains("kvasir.data-dir " + file + " cannot be made: ")
+                .doesNotContain("joined");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"drain", "why"})
+    void aRouterThatIsNotThereIsSaidInOneLine(String command) {
+        assertThat(run(command, "127.0.0.1:7355", "--grpc", "127.0.0.1:1")).isEqualTo(1);
+        assertThat(err.toString().strip())
+                .startsWith("kvasir: no router answers at 127.0.0.1:1 (--grpc): ")
+                .hasLineCount(1);
+    }
+
+    @Test
+    void serveTakesTheModelAsVllmDoes(@TempDir Path data) {
+        assertThat(run("serve", "/nowhere/at-all", "--port", "0", "--grpc-port", "0", "--data-dir", data.toString()))
+                .isEqualTo(1);
+        assertThat(err.toString()).contains("/nowhere/at-all: no such folder; nothing is downloaded");
+        assertThat(run("serve", "a", "--model", "b")).isEqualTo(2);
+        assertThat(err.toString()).contains("The model is named twice: 'a' and by --model");
+        assertThat(run("serve", "--port", "abc")).isEqualTo(2);
+        assertThat(err.toString()).contains("--port: http-port is not a number");
     }
 
     @ParameterizedTest

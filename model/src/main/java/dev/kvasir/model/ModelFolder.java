@@ -21,6 +21,13 @@ public final class ModelFolder {
     /** Weights up to this size are checked for NaN and infinity unless told otherwise: a second or so. */
     public static final long CHECKED_BYTES_MAX = 4L << 30;
 
+    private static final String CALLED_FOR =
+            "a model is a folder as on Hugging Face, with config.json, tokenizer.json and *.safetensors";
+    private static final String NO_FOLDER = "is a file, but " + CALLED_FOR + "; GGUF is not read";
+    private static final String NOT_THERE = "no such folder; nothing is downloaded, and " + CALLED_FOR
+            + " ('hf download NAME --local-dir DIR' makes one)";
+    private static final String NO_CONFIG = "has no config.json, but " + CALLED_FOR + "; GGUF is not read";
+
     private final Path path;
     private final ConfigJson configJson;
     private final ModelFamily family;
@@ -41,7 +48,10 @@ public final class ModelFolder {
     /** Reads the configuration of a model. */
     public static ModelFolder open(Path path) {
         if (!Files.isDirectory(path)) {
-            throw new ModelFileException(path, "", null, "no such folder");
+            throw new ModelFileException(path, "", null, Files.exists(path) ? NO_FOLDER : NOT_THERE);
+        }
+        if (!Files.exists(path.resolve("config.json"))) {
+            throw new ModelFileException(path, "", null, NO_CONFIG);
         }
         return new ModelFolder(path, ConfigJson.read(path.resolve("config.json")));
     }

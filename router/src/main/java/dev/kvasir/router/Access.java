@@ -4,6 +4,7 @@ import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.tls.Certificates;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Decides for both doors who comes in, and for whom a request is. For any number of threads. */
@@ -14,16 +15,26 @@ public final class Access {
     private final Optional<KeyFile> file;
     private final Optional<Certificates> certificates;
 
-    private Access(List<ApiKey> keys, Optional<KeyFile> file, Optional<Certificates> certificates) {
+    private final Set<String> allowedOrigins;
+
+    private Access(
+            List<ApiKey> keys,
+            Optional<KeyFile> file,
+            Optional<Certificates> certificates,
+            Set<String> allowedOrigins) {
         this.keys = keys;
         this.file = file;
         this.certificates = certificates;
+        this.allowedOrigins = allowedOrigins;
     }
 
     /** Reads the files that the settings name. */
     public static Access of(AccessConfig config) {
         return new Access(
-                config.keys(), config.keyFile().map(KeyFile::open), config.tls().map(Certificates::open));
+                config.keys(),
+                config.keyFile().map(KeyFile::open),
+                config.tls().map(Certificates::open),
+                config.allowedOrigins());
     }
 
     /**
@@ -52,6 +63,11 @@ public final class Access {
     /** The doors' certificates; empty for plain text. */
     public Optional<Certificates> certificates() {
         return certificates;
+    }
+
+    /** Origins whose web pages may ask from a browser; {@code *} is any. */
+    public Set<String> allowedOrigins() {
+        return allowedOrigins;
     }
 
     /**

@@ -82,6 +82,19 @@ class AccessTest {
     }
 
     @Test
+    void originsAreTakenFromAListOrTextAndOthersRefused() {
+        assertThat(config("allowed-origins = [\"https://a.example:8443\", \"http://localhost\"]")
+                        .allowedOrigins())
+                .containsExactlyInAnyOrder("https://a.example:8443", "http://localhost");
+        assertThat(config("allowed-origins = \"http://a , *\"").allowedOrigins())
+                .containsExactlyInAnyOrder("http://a", "*");
+        for (var wrong : new String[] {"a.example", "https://a.example/", "https://", "[\\\"*\\\"]"}) {
+            assertThatThrownBy(() -> config("allowed-origins = \"%s\"".formatted(wrong)))
+                    .hasMessageContaining("kvasir.router.allowed-origins has");
+        }
+    }
+
+    @Test
     void keysThatCannotBeAreRefusedByPlaceAndNeverRepeated() {
         assertThatThrownBy(() -> config("api-keys = [ok, \"s3cret tenant more\"]"))
                 .hasMessageContaining("kvasir.router.api-keys[1] has 3 words")

@@ -37,6 +37,7 @@ public class RouterConfigTest {
             api-key-file = ""
             ssl-certfile = ""
             ssl-keyfile = ""
+            allowed-origins = []
             minority-timeout = 3 s
             """;
 

@@ -43,13 +43,13 @@ final class SharingMetrics {
         metrics.counter("kvasir:worker_pulls_failed", "Pulls that broke off or were not possible.", pulls::failed);
         metrics.counter(
                 "kvasir:worker_pulls_refused",
-                "Those of them that ended with a block that was damaged, or another than the one asked for.",
+                "Pulls that ended with a KV block that was damaged, or another than the one asked for.",
                 pulls::refused);
         metrics.counter("kvasir:worker_pulls_not_worth", "Pulls not begun, computing being faster.", pulls::notWorth);
         metrics.counter("kvasir:worker_pulled_blocks", "KV blocks pulled.", pulls::blocks);
         metrics.counter(
                 "kvasir:worker_device_pulled_blocks",
-                "Those of them that were read in the device memory of a worker of the same host.",
+                "KV blocks pulled out of the device memory of a worker of the same host.",
                 pulls::nearBlocks);
         metrics.counter("kvasir:worker_offered_blocks_held", "Offered KV blocks that kvstores hold.", offers::held);
         metrics.counter(

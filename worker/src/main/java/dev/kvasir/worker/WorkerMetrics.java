@@ -69,7 +69,8 @@ public final class WorkerMetrics implements EngineObserver {
         generationTokens = counter(GENERATION_TOKENS, "Tokens generated.");
         preemptions = counter(PREEMPTIONS, "Sequences that gave their blocks back to be recomputed.");
         resumedTokens = counter(RESUMED_TOKENS, "Tokens of prompt and output of requests that went on here.");
-        recomputedTokens = counter(RECOMPUTED_TOKENS, "Those of them that were not found in the prefix cache.");
+        recomputedTokens = counter(
+                RECOMPUTED_TOKENS, "Tokens of requests that went on here and were not found in the prefix cache.");
         queueTime = histogram(QUEUE_TIME, "From arrival at the worker to the first step.", QUEUE_SECONDS);
         iterationTokens = histogram(ITERATION_TOKENS, "Tokens computed in a step.", STEP_TOKENS);
         finished = labelled(OUTPUTS_FINISHED, "Outputs that ended, by reason.", "finished_reason");

@@ -51,7 +51,7 @@ final class KvStoreMetrics {
         counter(
                 registry,
                 "kvasir:kvstore_disk_switched_off",
-                "Times that it did.",
+                "Times that the disk tier has switched itself off.",
                 store,
                 KvStoreMetrics::disks,
                 DiskTier::switchedOff);

@@ -13,6 +13,9 @@ import java.util.Map;
 
 /** One mapped safetensors file. Its memory belongs to the arena it was opened with. */
 final class SafetensorsFile {
+    /** "version ", as such a file begins. */
+    private static final long LFS_POINTER = 0x206E6F6973726576L;
+
     private final Path file;
     private final MemorySegment header;
     private final MemorySegment data;
@@ -43,6 +46,10 @@ final class SafetensorsFile {
             throw new ModelFileException(file, "size", size, "is too short for a header length of 8 bytes");
         }
         long length = mapped.get(ValueLayout.JAVA_LONG_UNALIGNED, 0);
+        if (length == LFS_POINTER) {
+            throw new ModelFileException(
+                    file, "", null, "is a pointer of Git LFS, not the file itself ('git lfs pull')");
+        }
         if (length < 0 || length > SafetensorsHeader.LENGTH_MAX) {
             throw new ModelFileException(
                     file,

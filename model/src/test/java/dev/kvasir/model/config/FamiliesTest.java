@@ -102,10 +102,15 @@ class FamiliesTest {
     }
 
     @Test
-    void aFileThatIsNotOneJsonObjectIsRefused() {
-        assertThatThrownBy(() -> ModelFolder.open(folder)).hasMessage(folder.resolve("config.json") + ": no such file");
+    void aFileThatIsNotOneJsonObjectIsRefused() throws IOException {
+        assertThatThrownBy(() -> ModelFolder.open(folder))
+                .hasMessageStartingWith(folder + ": has no config.json, but a model is a folder as on Hugging Face");
         assertThatThrownBy(() -> ModelFolder.open(folder.resolve("absent")))
-                .hasMessage(folder.resolve("absent") + ": no such folder");
+                .hasMessageStartingWith(folder.resolve("absent") + ": no such folder; nothing is downloaded");
+        var gguf = Files.writeString(folder.resolve("model.gguf"), "GGUF");
+        assertThatThrownBy(() -> ModelFolder.open(gguf))
+                .hasMessageStartingWith(gguf + ": is a file, but a model is a folder")
+                .hasMessageContaining("GGUF is not read");
         assertThatThrownBy(() -> read("[]")).hasMessage(folder.resolve("config.json") + ": must hold a JSON object");
         assertThatThrownBy(() -> read(LLAMA + "x")).hasMessageContaining("is not valid JSON");
         assertThatThrownBy(() -> read("{\"hidden_size\": 1, \"hidden_size\": 2}"))

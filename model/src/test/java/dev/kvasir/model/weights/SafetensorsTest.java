@@ -132,6 +132,8 @@ class SafetensorsTest {
         assertRefused("header length = 18446744073709551615: must be at most 100000000");
         TensorFile.write(file, 3, new byte[] {'{', '}'}, NOTHING);
         assertRefused("header length = 3: is beyond the file's 10 bytes");
+        Files.writeString(file, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
+        assertRefused("is a pointer of Git LFS, not the file itself ('git lfs pull')");
     }
 
     @Test

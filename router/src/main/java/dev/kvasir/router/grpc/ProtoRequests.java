@@ -42,7 +42,11 @@ final class ProtoRequests {
         boolean goOn = request.getContinueFinalMessage();
         boolean addGenerationPrompt = request.hasAddGenerationPrompt() ? request.getAddGenerationPrompt() : !goOn;
         var draft = RequestDraft.of(request.getModel(), arrivalNanos)
-                .prompt(new Prompt.Chat(messages(request.getMessagesList()), addGenerationPrompt, goOn))
+                .prompt(new Prompt.Chat(
+                        messages(request.getMessagesList()),
+                        addGenerationPrompt,
+                        goOn,
+                        TemplateVariables.of(request.getChatTemplateKwargs())))
                 .cacheSalt(orNull(request.getCacheSalt()))
                 .priority((long) request.getPriority())
                 .userRequestId(orNull(request.getUserRequestId()));
@@ -60,7 +64,8 @@ final class ProtoRequests {
                 yield new Prompt.Chat(
                         messages(chat.getMessagesList()),
                         !chat.hasAddGenerationPrompt() || chat.getAddGenerationPrompt(),
-                        false);
+                        false,
+                        TemplateVariables.of(chat.getChatTemplateKwargs()));
             }
             case INPUT_NOT_SET -> throw new BadRequestException("input", "input is missing but must be text or chat");
         };

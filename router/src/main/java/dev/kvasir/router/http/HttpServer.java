@@ -29,8 +29,11 @@ import org.slf4j.LoggerFactory;
  */
 public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
-    /** How long headers, or a part of a body, may take to arrive, and an idle connection may stay. */
-    private static final Duration READ_TIMEOUT = Duration.ofSeconds(60);
+    /**
+     * How long headers, or a part of a body, may take to arrive, and an idle connection may stay: longer than the 60 seconds of
+     * most load balancers, who else send a request into a connection that is just being closed.
+     */
+    private static final Duration READ_TIMEOUT = Duration.ofSeconds(75);
 
     private static final int REQUEST_LINE_MAX = 8192;
 

@@ -20,6 +20,7 @@ final class Routes {
     private final TextRoutes text;
     private final StatusRoutes status;
     private final Access access;
+    private final CrossOrigin crossOrigin;
     private final OpenExchanges open;
     private final int bodyBytesMax;
 
@@ -34,6 +35,7 @@ final class Routes {
         this.text = text;
         this.status = status;
         this.access = access;
+        this.crossOrigin = new CrossOrigin(access.allowedOrigins());
         this.open = open;
         this.bodyBytesMax = bodyBytesMax;
     }
@@ -107,7 +109,9 @@ final class Routes {
         }
         open.enter();
         try {
-            route.handle(exchange);
+            if (!crossOrigin.answers(request, response)) {
+                route.handle(exchange);
+            }
         } catch (RequestException | HttpException | CloseConnectionException | UncheckedIOException e) {
             throw e; // Of the connection rather than of the request: the server knows what to do.
         } catch (InterruptedException e) {

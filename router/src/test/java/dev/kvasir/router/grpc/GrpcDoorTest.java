@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.Value;
 import com.google.rpc.BadRequest;
 import com.google.rpc.RetryInfo;
 import dev.kvasir.router.StandInWorker;
@@ -183,6 +184,26 @@ class GrpcDoorTest {
                 .setChat(ChatMessages.newBuilder().addAllMessages(chat.getMessagesList()))
                 .build());
         assertThat(tokenized.getTokenIdsList()).isEqualTo(prompt);
+    }
+
+    @Test
+    void variablesOfTheChatTemplateReachIt() {
+        var chat =
+                ChatMessages.newBuilder().addMessages(ChatMessage.newBuilder().setRole("user"));
+        chat.getChatTemplateKwargsBuilder()
+                .putFields("depth", Value.newBuilder().setNumberValue(3).build());
+        var request = TokenizeRequest.newBuilder().setChat(chat).build();
+        int[] tokens = stub.tokenize(request).getTokenIdsList().stream()
+                .mapToInt(Integer::intValue)
+                .toArray();
+        assertThat(TestModel.TOKENIZER.decode(tokens, false)).contains("depth=3\n");
+        chat.getChatTemplateKwargsBuilder()
+                .putFields("tools", Value.newBuilder().setBoolValue(true).build());
+        var error = catchThrowableOfType(
+                StatusRuntimeException.class,
+                () -> stub.tokenize(request.toBuilder().setChat(chat).build()));
+        assertThat(error.getStatus().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        assertThat(error.getStatus().getDescription()).contains("chat_template_kwargs.tools is not allowed");
     }
 
     @Test

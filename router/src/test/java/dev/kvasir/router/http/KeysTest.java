@@ -76,6 +76,39 @@ class KeysTest {
     }
 
     @Test
+    void aBrowserIsToldWhichPagesMayAskAndShowsTheKeyWithTheRequestItself() {
+        var origin = "https://chat.example";
+        var cluster = TestCluster.start("api-keys = [sk-one], allowed-origins = [\"%s\"]".formatted(origin));
+        cluster.worker(StandInWorker.saying("x"));
+        try (var own = Door.open(cluster)) {
+            var preflight = own.send(HttpRequest.newBuilder(own.uri("/v1/chat/completions"))
+                    .method("OPTIONS", HttpRequest.BodyPublishers.noBody())
+                    .header("Origin", origin)
+                    .header("Access-Control-Request-Method", "POST")
+                    .header("Access-Control-Request-Headers", "authorization,content-type"));
+            assertThat(preflight.statusCode()).isEqualTo(200);
+            assertThat(allowed(preflight)).isEqualTo(origin);
+            var headers = preflight.headers();
+            assertThat(headers.firstValue("Access-Control-Allow-Headers")).hasValue("authorization,content-type");
+            assertThat(headers.firstValue("Access-Control-Allow-Methods")).hasValue("GET, POST");
+            assertThat(headers.firstValue("Vary")).hasValue("Origin");
+            var models = models(own, origin);
+            assertThat(models.statusCode()).isEqualTo(401);
+            assertThat(allowed(models)).isEqualTo(origin);
+            assertThat(allowed(models(own, "https://evil.example"))).isEmpty();
+        }
+        assertThat(allowed(models(door, origin))).isEmpty();
+    }
+
+    private static HttpResponse<String> models(Door door, String origin) {
+        return door.send(HttpRequest.newBuilder(door.uri("/v1/models")).header("Origin", origin));
+    }
+
+    private static String allowed(HttpResponse<String> response) {
+        return response.headers().firstValue("Access-Control-Allow-Origin").orElse("");
+    }
+
+    @Test
     void aRequestIsForTheTenantOfItsKeyWhateverItsHeaderSays() {
         assertThat(text(ask("POST", "/v1/completions", "Authorization", "Bearer sk-one", "x-kvasir-tenant", "acme")))
                 .isEqualTo("|");
