@@ -109,7 +109,7 @@ final class CommandLineTest {
         assertThat(run("serve", "--port", "70000")).isEqualTo(Kvasir.USAGE);
         assertThat(run("serve", "--roles", "boss")).isEqualTo(Kvasir.USAGE);
         assertThat(err.toString())
-                .contains("Unknown options: '--prot'", "Did you mean --port?", "Did you mean serve?")
+                .contains("Unknown option: '--prot'", "Did you mean --port?", "Did you mean serve?")
                 .contains("--port: kvasir.router.http-port is 70000 but must be 0..65535")
                 .contains("roles are router, worker and kvstore")
                 .doesNotContain("\tat ", "Exception");
