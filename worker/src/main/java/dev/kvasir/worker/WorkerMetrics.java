@@ -78,7 +78,10 @@ public final class WorkerMetrics implements EngineObserver {
         gauge(REQUESTS_RUNNING, "Outputs that take part in steps.", EngineLoad::running);
         gauge(REQUESTS_WAITING, "Outputs that wait to start.", EngineLoad::waiting);
         gauge(KV_CACHE_USAGE, "Share of KV blocks that sequences use, 0 to 1.", WorkerMetrics::usage);
-        gauge(TOKENS_IN_FLIGHT, "Tokens known but not computed.", EngineLoad::tokensInFlight);
+        gauge(
+                TOKENS_IN_FLIGHT,
+                "Tokens known and to be computed; not what waiting requests will find in caches or pull.",
+                EngineLoad::tokensInFlight);
         gauge(KV_BLOCKS_FREE, "KV blocks that no sequence uses, empty or cached.", EngineLoad::freeBlocks);
         gauge(KV_BLOCKS, "KV blocks.", EngineLoad::totalBlocks);
     }

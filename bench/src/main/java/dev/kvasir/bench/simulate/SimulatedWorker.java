@@ -52,6 +52,7 @@ final class SimulatedWorker {
         final int pulledFrom;
         final int pulledTo;
         int remainingPrompt;
+        int expectedWork;
         int remainingOutput;
         int localBlocks;
         int pulledBlocks;
@@ -118,6 +119,9 @@ final class SimulatedWorker {
     }
 
     void accept(Job job) {
+        int local = localBlocks(job.request.prompt());
+        int found = local < job.pulledFrom ? local : Math.max(local, job.pulledTo);
+        job.expectedWork = Math.max(1, job.remainingPrompt - found * blockSize);
         waiting.add(job);
     }
 
@@ -241,11 +245,11 @@ final class SimulatedWorker {
         }
     }
 
-    /** Tokens known but not computed, as a worker reports them. */
+    /** Tokens to be computed, as a worker reports them. */
     long queuedTokens() {
         long tokens = (long) decoding.size() + (prefilling == null ? 0 : prefilling.remainingPrompt);
         for (var job : waiting) {
-            tokens += job.remainingPrompt;
+            tokens += job.expectedWork;
         }
         return tokens;
     }

@@ -142,6 +142,23 @@ class SimulateTest {
         assertThat(fast.pulledBytes()).isEqualTo(18 * 1024);
     }
 
+    /** Nobody has pulled yet, and by what is guessed of the network a pull takes ten times as long as computing. */
+    @Test
+    void ofABurstOnOnePrefixTheOtherWorkerPullsItInsteadOfAllWaitingForItsHolder() {
+        var requests = new ArrayList<Trace.Request>();
+        requests.add(new Trace.Request(0, 4096, 1, chain(1, 2, 3, 4, 5, 6, 7, 8)));
+        for (int i = 0; i < 64; i++) {
+            requests.add(new Trace.Request(10, 4608, 32, chain(1, 2, 3, 4, 5, 6, 7, 8, 100 + i)));
+        }
+        var trace = new Trace("burst", 512, requests);
+        var costs = new StepCosts(40_000, 7, 0.05, 2048, 4);
+        var pulling = run(trace, 2, new Capacity(200, 0, 0), costs, new Network(131_072, 12.5e9, 8, 0.001, 1e12));
+        var waiting = run(trace, 2, new Capacity(200, 0, 0), costs, Network.none());
+        assertThat(pulling.pulledBytes()).isEqualTo(8 * 512 * 131_072L);
+        assertThat(pulling.ttftMillis().median())
+                .isLessThan(0.7 * waiting.ttftMillis().median());
+    }
+
     @Test
     void aCacheOfOneSizeIsDividedInManyWays() {
         for (int workers : List.of(1, 7, 64, 512)) {

@@ -66,16 +66,19 @@ public final class PullEstimate {
     }
 
     /**
-     * What pulls beside {@code others} cost, in tokens that are computed meanwhile.
+     * What pulls beside {@code others} cost, in tokens that are computed meanwhile. Who sends requests here by this price must
+     * not expect less of pulls than {@link #isWorth} does: a worker that is never sent what it would have to pull never tries.
      *
-     * @param tokensPerSecond as prompts are computed; 0 where that is not known, and so no price
+     * @param tokensPerSecond as prompts are computed; 0 where that is not known
      */
     public PullPrice price(double bytesPerToken, int others, double tokensPerSecond) {
-        return tokensPerSecond == 0
-                ? PullPrice.NONE
-                : new PullPrice(
-                        setup.seconds * tokensPerSecond,
-                        bytesPerToken * (1.0 + others) * perByte.seconds * tokensPerSecond);
+        if (tokensPerSecond == 0) {
+            return PullPrice.UNTRIED;
+        }
+        double perToken = bytesPerToken * (1.0 + others) * perByte.seconds * tokensPerSecond;
+        return new PullPrice(
+                setup.seconds * tokensPerSecond,
+                perByte.isKnown() ? perToken : Math.min(perToken, PullPrice.UNTRIED.perToken()));
     }
 
     /**

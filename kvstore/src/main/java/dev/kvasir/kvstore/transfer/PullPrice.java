@@ -8,8 +8,14 @@ package dev.kvasir.kvstore.transfer;
  * @param perToken for each token; more than 1 where the network is slower than the device
  */
 public record PullPrice(double setupTokens, double perToken) {
-    /** Of a worker that never pulls, or does not know yet how fast it computes. */
+    /** Of a worker that never pulls. */
     public static final PullPrice NONE = new PullPrice(0, Double.POSITIVE_INFINITY);
+
+    /**
+     * Of a worker that would pull, but has computed nothing yet that a pull could be compared with: cheap enough that it is
+     * given what others are asked for too often, dear enough that who has the blocks comes first.
+     */
+    public static final PullPrice UNTRIED = new PullPrice(0, 0.5);
 
     /** Pulls must be clearly better: they also cost others something. */
     private static final double MARGIN = 0.8;

@@ -453,7 +453,6 @@ class TransferTest {
         // 100 MB/s and 10 ms: 10 MB take 0.11 s.
         assertThat(estimate.price(10_000, 0, 1_000).of(1_000)).isBetween(100.0, 120.0);
         assertThat(estimate.price(10_000, 1, 1_000).of(1_000)).isBetween(200.0, 220.0);
-        assertThat(estimate.price(10_000, 0, 0).exists()).isFalse();
         assertThat(estimate.isWorth(10_000_000, 0, 1_000, 1_000, 0)).isTrue();
         assertThat(estimate.isWorth(10_000_000, 0, 1_000, 20_000, 0)).isFalse();
         assertThat(estimate.isWorth(10_000_000, 0, 1_000, 20_000, 10_000)).isTrue();
@@ -465,10 +464,26 @@ class TransferTest {
     void aFastNetworkIsFoundOutByTrying() {
         var estimate = new PullEstimate();
         long bytes = 128L << 20; // 1,000 tokens of a large model, which a fast device computes in 25 ms.
-        assertThat(estimate.price(bytes / 1_000.0, 0, 40_000).isWorth(1_000, 0)).isFalse();
         assertThat(estimate.isWorth(bytes, 0, 1_000, 40_000, 0)).isTrue();
         observe(estimate, 20, bytes, 500_000, bytes / 20); // 20 GB/s
         assertThat(estimate.isWorth(bytes, 0, 1_000, 40_000, 0)).isTrue();
         assertThat(estimate.price(bytes / 1_000.0, 0, 40_000).perToken()).isBetween(0.2, 0.4);
+    }
+
+    /** Who decides by the price where a request goes sends nothing to be pulled where no pull is expected. */
+    @Test
+    void whatWouldBeTriedIsPricedSoThatItIsAskedFor() {
+        double bytesPerToken = 128 << 10; // At the bandwidth that is guessed, ten times as long as computing.
+        var estimate = new PullEstimate();
+        for (double tokensPerSecond : new double[] {0, 40_000}) {
+            assertThat(estimate.isWorth((long) (1_500 * bytesPerToken), 0, 1_500, tokensPerSecond, 0))
+                    .isTrue();
+            var price = estimate.price(bytesPerToken, 0, tokensPerSecond);
+            assertThat(price.isWorth(1_500, 0)).isTrue();
+            assertThat(price.of(1_500)).isGreaterThan(0);
+        }
+        observe(estimate, TRIALS, 100_000_000, 3_000_000, 200_000_000);
+        assertThat(estimate.price(bytesPerToken, 0, 40_000).isWorth(1_500, 0)).isFalse();
+        assertThat(PullPrice.NONE.isWorth(1_500, 1_000_000)).isFalse();
     }
 }

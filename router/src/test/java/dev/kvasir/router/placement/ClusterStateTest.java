@@ -11,6 +11,7 @@ import dev.kvasir.kvstore.index.Holder;
 import dev.kvasir.kvstore.index.IndexReplica;
 import dev.kvasir.kvstore.index.SnapshotPart;
 import dev.kvasir.kvstore.index.Tier;
+import dev.kvasir.kvstore.transfer.PullEstimate;
 import dev.kvasir.kvstore.transfer.PullPrice;
 import dev.kvasir.router.Seeds;
 import dev.kvasir.router.placement.ClusterView.Cached;
@@ -151,6 +152,16 @@ class ClusterStateTest {
             int stayWithout = new ClusterStateTest().requestsUntilTheHolderIsLeft(blocks, PullPrice.NONE);
             assertThat(stay).withFailMessage("seed %d", seed).isLessThan(stayWithout);
         });
+    }
+
+    /** It has joined to help, and nobody asks it for anything else by which it could learn what pulls are worth. */
+    @Test
+    void aWorkerThatHasComputedNothingYetIsGivenAHotPrefixToPull() {
+        int blocks = 94;
+        int stay = requestsUntilTheHolderIsLeft(blocks, new PullEstimate().price(1536, 0, 0));
+        assertThat(stay).isBetween(1, 10);
+        assertThat(new ClusterStateTest().requestsUntilTheHolderIsLeft(blocks, PullPrice.NONE))
+                .isGreaterThan(40);
     }
 
     private int requestsUntilTheHolderIsLeft(int blocks, PullPrice price) {

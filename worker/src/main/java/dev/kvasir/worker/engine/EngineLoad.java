@@ -5,7 +5,7 @@ package dev.kvasir.worker.engine;
  *
  * @param running outputs that take part in steps
  * @param waiting outputs that wait to start, or to start again
- * @param tokensInFlight tokens known but not computed, over all sequences
+ * @param tokensInFlight tokens known and to be computed, over all sequences; not those that waiting ones will find in caches or pull
  * @param freeBlocks blocks that no sequence uses, empty or cached
  * @param promptTokensPerSecond as prompts are computed lately; 0 where that is not known
  */

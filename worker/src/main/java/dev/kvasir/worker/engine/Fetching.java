@@ -35,15 +35,13 @@ final class Fetching {
         this.limits = limits;
     }
 
-    /** A new sequence was queued; others are said to have blocks of it. */
+    /** A new sequence was queued; others are said to have blocks of it. What it will find is no work that waits. */
     void queued(Sequence sequence, List<KvSource> sources, double tokensPerSecond, long tokensAhead) {
-        if (sources.isEmpty()) {
-            return;
-        }
         int end = Math.min(
                 sequence.reusableBlocksMax(limits.blockSize()), sequence.chain().size());
         int have = here(sequence.chain(), end);
-        if (have == end) {
+        sequence.expectFound(have * limits.blockSize());
+        if (sources.isEmpty() || have == end) {
             return;
         }
         var chain = new ArrayList<BlockHash>(end);
@@ -53,6 +51,8 @@ final class Fetching {
         var pull = puller.begin(new PullNeed(chain, have, limits.blockSize(), tokensPerSecond, tokensAhead), sources);
         if (pull != null) {
             pulls.put(sequence, pull);
+            int reach = sources.stream().mapToInt(KvSource::blocks).max().orElse(have);
+            sequence.expectFound(Math.clamp(reach, have, end) * limits.blockSize());
         }
     }
 
@@ -92,6 +92,7 @@ final class Fetching {
                 break; // Its turn has not come: what came back for it now would be gone by then.
             }
             if (mustWait(sequence)) {
+                seats -= sequence.seats(); // The plan does not see it, and goes on to whoever comes after.
                 next.add(sequence);
                 queues.tookWaiting(0);
             } else {

@@ -67,11 +67,11 @@ final class LiveRequests {
         return owners.keySet();
     }
 
-    /** Tokens known and not computed. */
+    /** Tokens to be computed: those known, but for what sequences that wait will find. */
     long tokensInFlight() {
         long tokens = 0;
         for (var sequence : owners.keySet()) {
-            tokens += sequence.remaining();
+            tokens += sequence.expectedWork();
         }
         return tokens;
     }

@@ -37,6 +37,7 @@ public final class Sequence {
     private int[] tokens;
     private int tokenCount;
     private int computed;
+    private int expectedFound;
     private int committed;
     private int scoredRows;
     private int seats;
@@ -186,6 +187,16 @@ public final class Sequence {
 
     public int remaining() {
         return tokenCount - computed;
+    }
+
+    /** So many leading tokens are expected to be found when the sequence starts: they are no work that waits. */
+    public void expectFound(int tokens) {
+        expectedFound = Math.clamp(tokens, 0, tokenCount - 1);
+    }
+
+    /** Tokens to be computed, as far as that is known. */
+    public int expectedWork() {
+        return computed == 0 ? tokenCount - expectedFound : remaining();
     }
 
     public int generated() {

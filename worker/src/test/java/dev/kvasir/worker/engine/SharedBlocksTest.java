@@ -29,6 +29,7 @@ import org.junit.jupiter.api.Test;
 
 class SharedBlocksTest {
     private static final int BLOCK_SIZE = 4;
+    private static final int SEATS = 8;
     private static final int POOL = 40;
     private static final int PROMPT = 100;
 
@@ -43,7 +44,7 @@ class SharedBlocksTest {
     }
 
     private EngineCore core(SharedBlocks shared, Puller puller) {
-        var limits = new SchedulerLimits(64, 8, 64, BLOCK_SIZE);
+        var limits = new SchedulerLimits(64, SEATS, 64, BLOCK_SIZE);
         var settings = new EngineSettings("stand-in", 1, "print", "f32", 2_000, limits, 8, new int[] {0}, true, 1_000);
         return new EngineCore(settings, runner, new CountingObserver(), shared, puller);
     }
@@ -367,6 +368,37 @@ class SharedBlocksTest {
         assertThat(pulling.tokens.get(0))
                 .isEqualTo(StandInModel.output(prompt(1), SamplingParameters.greedy(3), 0, 2_000));
         assertThat(pulling.cachedTokens).isZero();
+    }
+
+    /** A burst: those beyond the seats came up while the first ones were set aside, and computed what was on its way. */
+    @Test
+    void howeverManyWaitForAPullNoneOfThemComputesWhatItBrings() {
+        var promise = new Promise();
+        var core = core(shared(10, Long.MAX_VALUE), (need, sources) -> promise);
+        int burst = 2 * SEATS; // As many as the queue takes.
+        for (int i = 0; i < burst; i++) {
+            submit(core, prompt(1), List.of(new KvSource("peer:1", 9, 24)));
+        }
+        for (int i = 0; i < 3; i++) {
+            core.step(0);
+            assertThat(core.waitsForPulls()).isTrue();
+        }
+        assertThat(core.cache().size()).isZero();
+        assertThat(core.load().waiting()).isEqualTo(burst);
+        assertThat(cachedTokensBeside(core)).isNotEmpty();
+    }
+
+    @Test
+    void whatWaitingSequencesWillFindIsNoLoad() {
+        var core = core(shared(10, Long.MAX_VALUE), (need, sources) -> new Promise());
+        cachedTokens(core, 1);
+        int prompt = prompt(1).length;
+        submit(core, prompt(2), List.of());
+        assertThat(core.load().tokensInFlight()).isEqualTo(prompt);
+        submit(core, prompt(1), List.of());
+        assertThat(core.load().tokensInFlight()).isEqualTo(prompt + prompt - 96);
+        submit(core, prompt(3), List.of(new KvSource("peer:1", 9, 20)));
+        assertThat(core.load().tokensInFlight()).isEqualTo(prompt + prompt - 96 + prompt - 80);
     }
 
     private List<Integer> cachedTokensBeside(EngineCore core) {
