@@ -90,8 +90,8 @@ public final class Pulls implements Puller {
         if (route.hashes().isEmpty()) {
             return null;
         }
-        var same = byFirstBlock.get(route.hashes().getFirst());
-        if (same != null && same.brings(route.hashes())) {
+        var same = same(need, route.hashes());
+        if (same != null) {
             return same.joined();
         }
         var first = PullRoute.best(sources, need.have());
@@ -115,6 +115,20 @@ public final class Pulls implements Puller {
         byFirstBlock.put(route.hashes().getFirst(), pull);
         starting.execute(pull::begin);
         return pull.joined();
+    }
+
+    /** The pull under way that brings these; some of its blocks may have come already, so that it began further up the chain. */
+    private @Nullable UnderWay same(PullNeed need, List<BlockHash> wanted) {
+        if (byFirstBlock.isEmpty()) {
+            return null;
+        }
+        for (int begin = need.have(); begin >= 0; begin--) {
+            var pull = byFirstBlock.get(need.chain().get(begin));
+            if (pull != null && pull.brings(need.have() - begin, wanted)) {
+                return pull;
+            }
+        }
+        return null;
     }
 
     /**
@@ -322,11 +336,10 @@ public final class Pulls implements Puller {
             }
         }
 
-        /** Whether it was asked for all of these, which begin with its own first. */
-        boolean brings(List<BlockHash> wanted) {
-            return !unwanted
-                    && wanted.size() <= hashes.size()
-                    && hashes.get(wanted.size() - 1).equals(wanted.getLast());
+        /** Whether it was asked for all of these, which follow so many of its own. */
+        boolean brings(int before, List<BlockHash> wanted) {
+            int last = before + wanted.size() - 1;
+            return !unwanted && last < hashes.size() && hashes.get(last).equals(wanted.getLast());
         }
 
         Pull joined() {

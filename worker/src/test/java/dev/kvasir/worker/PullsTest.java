@@ -116,6 +116,21 @@ class PullsTest {
     }
 
     @Test
+    void aSequenceThatComesWhenSomeBlocksAreThereWaitsForTheSamePull() {
+        fillThere();
+        var first = begin(BLOCKS);
+        var later = Objects.requireNonNull(pulls.begin(new PullNeed(chain(BLOCKS), 2, 16, 0, 0), List.of(source)));
+        var shorter =
+                Objects.requireNonNull(pulls.begin(new PullNeed(chain(BLOCKS - 1), 1, 16, 0, 0), List.of(source)));
+        gate.countDown();
+        awaitDone(first);
+        assertThat(later.isDone()).isTrue();
+        assertThat(shorter.isDone()).isTrue();
+        assertThat(pulls.done()).isEqualTo(1);
+        assertThat(asked).hasValue(1);
+    }
+
+    @Test
     void blocksThatLieOnSeveralMembersComeTogether() {
         fillThere();
         var other = TransferServer.start(

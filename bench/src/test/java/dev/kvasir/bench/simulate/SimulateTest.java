@@ -156,7 +156,7 @@ class SimulateTest {
         var waiting = run(trace, 2, new Capacity(200, 0, 0), costs, Network.none());
         assertThat(pulling.pulledBytes()).isEqualTo(8 * 512 * 131_072L);
         assertThat(pulling.ttftMillis().median())
-                .isLessThan(0.7 * waiting.ttftMillis().median());
+                .isLessThan(0.8 * waiting.ttftMillis().median());
     }
 
     @Test
