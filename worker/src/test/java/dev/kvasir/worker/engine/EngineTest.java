@@ -111,6 +111,9 @@ class EngineTest {
         for (int i = 0; i < 12; i++) {
             sinks.add(new Waiting());
             engine.submit(request("request-" + i, 5, sinks.getLast()));
+            while (!steps.hasQueuedThreads()) {
+                Thread.onSpinWait(); // Until the engine is in its first step, and takes nobody in.
+            }
         }
         assertThat(sinks.getLast().failures).singleElement().satisfies(failed -> {
             assertThat(failed.kind()).isEqualTo(FailureKind.RESOURCE_EXHAUSTED);
