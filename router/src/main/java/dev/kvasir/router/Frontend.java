@@ -1,5 +1,6 @@
 package dev.kvasir.router;
 
+import dev.kvasir.kvstore.hash.NameCache;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.Limits;
 import dev.kvasir.protocol.RequestId;
@@ -32,6 +33,9 @@ public final class Frontend {
 
     private static final Duration FIND_MARGIN = Duration.ofSeconds(2);
 
+    /** For names of blocks of long prompts that were named before: of some five million tokens. */
+    private static final long NAMES_BYTES = 32 << 20;
+
     private final RouterConfig config;
     private final MigrationConfig migration;
     private final List<ServedModel> models;
@@ -42,6 +46,7 @@ public final class Frontend {
     private final Access access;
     private final RandomGenerator random = new SecureRandom();
     private final Semaphore slots;
+    private final NameCache names = new NameCache(NAMES_BYTES);
     private final DrainRate drainRate = new DrainRate();
     private volatile boolean leaving;
     private volatile boolean draining;
@@ -186,7 +191,7 @@ public final class Frontend {
         try {
             var request = RequestRules.validate(draft, model, config.tenantIsolation(), random);
             var response = new ResponseStream(request, this::releaseSlot);
-            router.tell(new Router.Open(request, PromptHashes.of(request, status), response, deadline(timeout)));
+            router.tell(new Router.Open(request, PromptHashes.of(request, status, names), response, deadline(timeout)));
             opened = true;
             return response;
         } finally {

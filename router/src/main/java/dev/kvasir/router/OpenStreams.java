@@ -103,7 +103,7 @@ final class OpenStreams {
         var stream = context.spawn(
                 TokenStream.create(task, setup.config(), setup.metrics(), tick(), held),
                 "stream-%s-%d".formatted(id, ++takeovers));
-        opened(stream, new OpenStream(request, PromptHashes.of(request, setup.status()), response));
+        opened(stream, new OpenStream(request, PromptHashes.of(request, setup.status(), null), response));
         if (held != null) {
             oversight.given(stream, held.worker(), held.ref());
         }

@@ -17,7 +17,7 @@ class PromptHashesTest {
                         "a prompt that fills some blocks of sixteen tokens each, for all are named", true))
                 .tenant(tenant.isEmpty() ? null : tenant);
         var request = RequestRules.validate(draft, TestModel.served(), isolated, new SplittableRandom(1));
-        return PromptHashes.of(request, status).get(0);
+        return PromptHashes.of(request, status, null).get(0);
     }
 
     @Test

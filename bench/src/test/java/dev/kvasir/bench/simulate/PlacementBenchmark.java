@@ -3,6 +3,7 @@ package dev.kvasir.bench.simulate;
 import dev.kvasir.kvstore.hash.BlockHasher;
 import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.kvstore.hash.HashRoot;
+import dev.kvasir.kvstore.hash.NameCache;
 import dev.kvasir.kvstore.hash.Segments;
 import dev.kvasir.kvstore.index.BlockEvent.Stored;
 import dev.kvasir.kvstore.index.IndexReplica;
@@ -53,11 +54,16 @@ public class PlacementBenchmark {
     private static final int CONVERSATION_BLOCKS = 400;
     private static final int CONVERSATIONS_PER_WORKER = 50;
     private static final int SYSTEM_PROMPT_TOKENS = 1024;
-    private static final int PROMPTS = 64;
+    private static final int PROMPTS = 40;
+    private static final long NAMES_BYTES = 32 << 20;
 
     /** Prompt length. */
     @Param({"1000", "10000", "100000"})
     private int tokens;
+
+    /** Whether prompts came before, so that the names of their blocks are known. */
+    @Param({"false", "true"})
+    private boolean known;
 
     private int next;
     private final List<int[]> prompts = new ArrayList<>();
@@ -65,7 +71,7 @@ public class PlacementBenchmark {
     private final Match match = new Match();
 
     private final SplittableRandom random = new SplittableRandom(1);
-    private final BlockHasher hasher = new BlockHasher(BLOCK);
+    private BlockHasher hasher = new BlockHasher(BLOCK);
     private final HashRoot root = new HashRoot("fingerprint", "", "bf16", BLOCK, "", "");
     private final int[] systemPrompt =
             random.ints(SYSTEM_PROMPT_TOKENS, 0, 100_000).toArray();
@@ -101,6 +107,12 @@ public class PlacementBenchmark {
             System.arraycopy(known, 0, prompt, 0, Math.min(tokens, known.length));
             prompts.add(prompt);
             queries.add(query(chain(prompt)));
+        }
+        if (known) {
+            hasher = new BlockHasher(BLOCK, new NameCache(NAMES_BYTES));
+            for (int times = 0; times < 2; times++) {
+                prompts.forEach(this::chain);
+            }
         }
         var index = replica.index();
         System.out.printf(

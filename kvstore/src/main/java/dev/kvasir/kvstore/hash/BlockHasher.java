@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.DigestException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Computes block hashes. Not thread-safe: it owns a buffer, so that hashing a block allocates its hash alone.
@@ -31,17 +32,31 @@ public final class BlockHasher {
     private static final int NARROW_BITS = 19;
 
     private final int blockSize;
+    private final @Nullable NameCache known;
     private final MessageDigest digest = sha256();
     private final byte[] message;
     private final byte[] output = new byte[32];
 
+    /** For blocks of so many tokens, all of which are hashed. */
     public BlockHasher(int blockSize) {
+        this(blockSize, null);
+    }
+
+    /** For blocks of so many tokens, of which those of chains that are known need not be hashed. */
+    public BlockHasher(int blockSize, @Nullable NameCache known) {
         this.blockSize = blockSize;
+        this.known = known;
         this.message = new byte[TOKENS_AT + Integer.BYTES * blockSize];
     }
 
     public int blockSize() {
         return blockSize;
+    }
+
+    /** Names that need not be computed. */
+    @Nullable
+    NameCache known() {
+        return known;
     }
 
     /** Parent of a prompt's first block. */

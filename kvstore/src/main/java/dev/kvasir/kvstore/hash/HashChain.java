@@ -66,8 +66,37 @@ public final class HashChain {
         if (full > hashes.length) {
             hashes = Arrays.copyOf(hashes, Math.max(full, hashes.length * 2));
         }
-        for (; size < full; size++) {
-            hashes[size] = hasher.next(parent(size), tokens, size * hasher.blockSize());
+        var known = hasher.known();
+        while (size < full) {
+            int end = Math.min(full, size - size % NameCache.SEGMENT + NameCache.SEGMENT);
+            if (known != null && end - size == NameCache.SEGMENT) {
+                extend(hasher, known, tokens, end);
+            } else {
+                extend(hasher, tokens, end);
+            }
+        }
+    }
+
+    private void extend(BlockHasher with, int[] tokens, int end) {
+        for (; size < end; size++) {
+            hashes[size] = with.next(parent(size), tokens, size * with.blockSize());
+        }
+    }
+
+    /** By a segment, whose names may be known. */
+    private void extend(BlockHasher with, NameCache known, int[] tokens, int end) {
+        var parent = parent(size);
+        int first = size;
+        int from = first * with.blockSize();
+        int to = end * with.blockSize();
+        long digest = NameCache.digest(tokens, from, to);
+        var names = known.find(parent, digest, tokens, from, to);
+        if (names == null) {
+            extend(with, tokens, end);
+            known.named(parent, digest, tokens, from, to, hashes, first);
+        } else {
+            System.arraycopy(names, 0, hashes, first, names.length);
+            size = end;
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.kvasir.worker.engine;
 import dev.kvasir.kvstore.hash.BlockHasher;
 import dev.kvasir.kvstore.hash.HashChain;
 import dev.kvasir.kvstore.hash.HashRoot;
+import dev.kvasir.kvstore.hash.NameCache;
 import dev.kvasir.protocol.Continuation;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.GenerationRequest;
@@ -23,6 +24,9 @@ import org.jspecify.annotations.Nullable;
  * what another worker had generated as if it were prompt.
  */
 final class Intake {
+    /** For names of blocks of long prompts that were named before, so that other sequences do not wait for that. */
+    private static final long NAMES_BYTES = 32 << 20;
+
     private final EngineSettings settings;
     private final ModelRunner runner;
     private final BlockHasher hasher;
@@ -33,7 +37,7 @@ final class Intake {
         this.settings = settings;
         this.deadlines = deadlines;
         this.runner = runner;
-        this.hasher = new BlockHasher(settings.limits().blockSize());
+        this.hasher = new BlockHasher(settings.limits().blockSize(), new NameCache(NAMES_BYTES));
     }
 
     /** @param backlogMillis time that the work at hand will take, for the hint when to retry */
