@@ -18,12 +18,7 @@ class WorkerDrainTest extends WorkerStage {
         runner.stepOnlyWith(steps);
         var worker = worker(4, 4);
         var request = request(endless(60), 1, 2, 3);
-        var orphan = send(worker, request, 0);
-        steps.release(10);
-        expect(orphan, StreamEvent.Accepted.class);
-        for (int i = 0; i < 10; i++) {
-            expect(orphan, StreamEvent.Tokens.class);
-        }
+        sendAndTakeTenTokens(worker, request);
         worker.tell(new WorkerProtocol.Drain(60_000));
         awaitLoad(worker, report -> {
             steps.release();

@@ -108,6 +108,16 @@ abstract class WorkerStage {
         return probe;
     }
 
+    /** For a router that falls silent after ten tokens. */
+    void sendAndTakeTenTokens(ActorRef<WorkerProtocol.Command> worker, GenerationRequest request) {
+        var probe = send(worker, request, 0);
+        steps.release(10);
+        expect(probe, StreamEvent.Accepted.class);
+        for (int i = 0; i < 10; i++) {
+            expect(probe, StreamEvent.Tokens.class);
+        }
+    }
+
     /** Takes deliveries for a probe of their events. */
     ActorRef<Delivery> events(TestProbe<StreamEvent> probe) {
         return kit.spawn(Behaviors.receiveMessage(delivery -> {

@@ -21,12 +21,7 @@ class WorkerStreamsTest extends WorkerStage {
         runner.stepOnlyWith(steps);
         var worker = worker(4, 4);
         var request = request(endless(60), 1, 2, 3);
-        var orphan = send(worker, request, 0);
-        steps.release(10);
-        expect(orphan, StreamEvent.Accepted.class);
-        for (int i = 0; i < 10; i++) {
-            expect(orphan, StreamEvent.Tokens.class);
-        }
+        sendAndTakeTenTokens(worker, request);
         // Nobody renews; steps go on one by one until the lease has ended and the blocks are free.
         awaitLoad(worker, report -> {
             if (report.runningSequences() > 0) {
