@@ -138,6 +138,7 @@ final class Injector {
         load.await(Load.Kind.PROBE, load.count(Load.Kind.PROBE) + PROBES_AFTER);
         timeline.add(new Timeline.Event(
                 what, "kill " + role(member), began, System.nanoTime(), bound(member), "it does not come back"));
+        members.awaitForgotten(member);
     }
 
     private void fillHeap(Member member) throws IOException, InterruptedException {

@@ -176,6 +176,35 @@ public final class Members implements AutoCloseable {
         return missing;
     }
 
+    /**
+     * Waits until a member that is lost for good is none any more to the others: until then nobody leaves in order, and with
+     * the next ones that go the rest may have no majority.
+     */
+    void awaitForgotten(Member lost) throws InterruptedException {
+        long end = System.nanoTime() + WHOLE_TIMEOUT.toNanos();
+        while (with("router").stream().anyMatch(router -> router.isRunning() && !hasForgotten(router, lost))) {
+            if (System.nanoTime() - end > 0) {
+                timeline.violation(
+                        "%s is a member still, %d s after its end".formatted(lost.name(), WHOLE_TIMEOUT.toSeconds()));
+                return;
+            }
+            pause();
+        }
+    }
+
+    private boolean hasForgotten(Member router, Member lost) {
+        try {
+            return InferenceGrpc.newBlockingStub(doors.get(router.name()))
+                    .withDeadlineAfter(ANSWER_SECONDS, TimeUnit.SECONDS)
+                    .describeCluster(DescribeClusterRequest.getDefaultInstance())
+                    .getMembersList()
+                    .stream()
+                    .noneMatch(one -> one.getAddress().endsWith("@" + lost.clusterAddress()));
+        } catch (StatusRuntimeException _) {
+            return false;
+        }
+    }
+
     private static boolean serves(boolean known, WorkerState worker) {
         return known && worker.getRefusal().isEmpty() && !worker.getDraining();
     }
