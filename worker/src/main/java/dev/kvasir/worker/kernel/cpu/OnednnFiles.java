@@ -47,7 +47,7 @@ final class OnednnFiles {
         var digest = sha256();
         try (InputStream in = OnednnFiles.class.getResourceAsStream(resource)) {
             if (in == null) {
-                throw new IOException("no " + resource + " on the class path");
+                throw new IOException(resource + " is not on the class path (packages have it if made --with-onednn)");
             }
             try (var out = new DigestOutputStream(Files.newOutputStream(to), digest)) {
                 in.transferTo(out);
