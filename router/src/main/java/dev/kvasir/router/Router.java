@@ -83,10 +83,10 @@ public final class Router extends AbstractBehavior<Router.Command> {
 
     private record Listed(Receptionist.Listing listing) implements Command {}
 
+    /** @param description null where none came in time */
     private record Described(
             ActorRef<WorkerProtocol.Command> worker,
-            @Nullable Description description,
-            @Nullable Throwable failure) implements Command {}
+            @Nullable Description description) implements Command {}
 
     private record DescribeAgain(ActorRef<WorkerProtocol.Command> worker) implements Command {}
 
@@ -315,7 +315,7 @@ public final class Router extends AbstractBehavior<Router.Command> {
                         worker,
                         DESCRIBE_TIMEOUT,
                         WorkerProtocol.Describe::new,
-                        (description, failure) -> new Described(worker, description, failure));
+                        (description, _) -> new Described(worker, description));
     }
 
     private void described(Described answer) {
@@ -324,10 +324,10 @@ public final class Router extends AbstractBehavior<Router.Command> {
             return;
         }
         if (answer.description() == null) {
-            LOG.warn(
-                    "Worker {} did not describe itself, asking again: {}",
-                    worker.path(),
-                    String.valueOf(answer.failure()));
+            // Ordinary for one that has just ended and is still listed.
+            LOG.info(
+                    "Worker {} has not described itself, asking again",
+                    worker.path().address());
             getContext().scheduleOnce(DESCRIBE_AGAIN, getContext().getSelf(), new DescribeAgain(worker));
             return;
         }

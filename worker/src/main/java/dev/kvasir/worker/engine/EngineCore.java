@@ -136,8 +136,8 @@ public final class EngineCore {
         active.sink().publish(new StreamEvent.Accepted(active.id(), settings.incarnation()));
         for (var output : outputs) {
             var sequence = output.sequence();
-            if (sequence.generated()
-                    > 0) { // Its last token may have been its end, which was lost with the worker before.
+            // The last token that came with it may have been its end, which was lost with the worker before.
+            if (sequence.generated() > 0) {
                 finishIfDone(active, output, sequence.tokens()[sequence.tokenCount() - 1]);
             }
         }
