@@ -31,7 +31,7 @@ final class Slab implements AutoCloseable {
         Piece(int slots, long stride) {
             this.slots = slots;
             try {
-                this.bytes = arena.allocate(slots * stride, ALIGNMENT);
+                this.bytes = UntouchedMemory.allocate(arena, slots * stride, ALIGNMENT);
             } catch (OutOfMemoryError e) {
                 arena.close();
                 throw e;
