@@ -20,14 +20,16 @@ import org.jspecify.annotations.Nullable;
  * Thread-safe.
  *
  * <pre>
- * background   blocks come one after the other; the first waits a moment for more of its chain. It never ends.
+ * background   blocks come one after the other; the first waits a moment for more, up to a batch. It never ends.
  * hand-over    all blocks are there from the beginning, and time is short.
  * </pre>
  */
 public final class OfferQueue {
     public static final int WAITING_MAX = 8192;
     static final int BATCH = 256;
-    static final Duration LINGER = Duration.ofMillis(20);
+    /** A call, and the pull that it sets off, cost as much as some ten blocks of a small model; steps of one prompt share them. */
+    static final Duration LINGER = Duration.ofMillis(200);
+
     static final Duration TIMEOUT = Duration.ofSeconds(20);
 
     /** Calls that would have less time than this are not made. */
@@ -70,7 +72,7 @@ public final class OfferQueue {
         return queue;
     }
 
-    /** A block has come. True where nothing waited before it, so that somebody is to look for calls. */
+    /** A block has come. True where nothing waited before it, or enough does now, so that somebody is to look for calls. */
     public synchronized boolean add(Block block, long nowNanos) {
         if (waiting.size() >= WAITING_MAX) {
             dropped++;
@@ -80,7 +82,7 @@ public final class OfferQueue {
             lingersUntilNanos = nowNanos + LINGER.toNanos();
         }
         waiting.add(block);
-        return waiting.size() == 1;
+        return waiting.size() == 1 || waiting.size() == BATCH;
     }
 
     /**
@@ -104,8 +106,16 @@ public final class OfferQueue {
     }
 
     private boolean mayCall(long nowNanos) {
-        boolean some = !planned.isEmpty() || (!waiting.isEmpty() && nowNanos - lingersUntilNanos >= 0);
+        boolean some = !planned.isEmpty() || lingerNanos(nowNanos) == 0;
         return some && !timeIsUp(nowNanos);
+    }
+
+    /** How much longer blocks that wait are to wait for others. */
+    private long lingerNanos(long nowNanos) {
+        if (waiting.isEmpty()) {
+            return Long.MAX_VALUE;
+        }
+        return waiting.size() >= BATCH ? 0 : Math.max(0, lingersUntilNanos - nowNanos);
     }
 
     private boolean timeIsUp(long nowNanos) {
@@ -134,7 +144,7 @@ public final class OfferQueue {
         if (calling || timeIsUp(nowNanos) || (planned.isEmpty() && waiting.isEmpty())) {
             return Long.MAX_VALUE;
         }
-        return planned.isEmpty() ? Math.max(0, lingersUntilNanos - nowNanos) : 0;
+        return planned.isEmpty() ? lingerNanos(nowNanos) : 0;
     }
 
     /** A kvstore holds so many of those that it was offered. */

@@ -42,6 +42,17 @@ class OfferQueueTest {
     }
 
     @Test
+    void asManyAsACallTakesWaitForNoMore() {
+        IntStream.range(0, OfferQueue.BATCH - 1).forEach(depth -> queue.add(block(2, depth), 0));
+        assertThat(queue.next(1, OfferQueueTest::store)).isNull();
+
+        assertThat(queue.add(block(2, OfferQueue.BATCH - 1), 2)).isTrue();
+
+        assertThat(queue.waitNanos(2)).isZero();
+        assertThat(next(queue, 2).hashes()).hasSize(OfferQueue.BATCH);
+    }
+
+    @Test
     void chainsGoToTheirKvstoresWithOneCallAtATime() {
         for (int chain = 1; chain <= 4; chain++) {
             queue.add(block(chain, 0), 0);
