@@ -33,7 +33,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class KvasirNode implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(KvasirNode.class);
-    private static final Duration STOP_TIMEOUT = Duration.ofSeconds(30);
+    /** Beside a member that has crashed: until the others have given it up (pekko.conf), with room. */
+    private static final Duration STOP_TIMEOUT = Duration.ofSeconds(60);
 
     private final KvasirConfig config;
     private final ActorSystem<Void> system;
