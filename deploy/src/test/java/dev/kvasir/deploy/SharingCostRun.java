@@ -1,12 +1,10 @@
 package dev.kvasir.deploy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.sun.management.OperatingSystemMXBean;
 import dev.kvasir.deploy.Settings.Flag;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.lang.management.ManagementFactory;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -19,6 +17,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import java.util.stream.DoubleStream;
@@ -28,25 +28,33 @@ import java.util.stream.IntStream;
  * A program: what sharing costs prompts that share nothing. Two clusters in this one process, so that both run the same
  * compiled code: a router that is a kvstore and a worker each, one of which exchanges no blocks. Both are asked each prompt, in
  * turns, for one token. They are started again, in the other order, for each of several segments, so that it does not matter
- * which has the better memory. Arguments: folder, segments, pairs in each, tokens of a prompt, seed, a file for all times, and
- * what is offered to kvstores (copied by default).
+ * which has the better memory. Arguments: folder, segments, pairs in each, tokens of a prompt, seed, a file for all times,
+ * what is offered to kvstores (copied by default), and what the other cluster has to go without: memory for copies, or (with
+ * {@code caching}) any prefix cache.
+ *
+ * <p>Processor time is told per prompt and by whose threads took it ({@link ProcessorTimes}).
  */
 final class SharingCostRun {
-    private static final int WARM_UP = 40;
+    /** Until compilers are done, and host memory for copies is full. */
+    private static final int WARM_UP = 150;
+
     private static final int DRAWS = 4000;
-    private static final long AFTERWARDS_NANOS = 100_000_000;
+    /** What a prompt sets off, offers for one, comes later and is its own. */
+    private static final long AFTERWARDS_NANOS = 250_000_000;
 
     private final Path folder;
     private final int pairs;
     private final int tokens;
     private final String offer;
+    private final Map<String, String> without;
     private final SplittableRandom random;
     private final HttpClient client = HttpClient.newHttpClient();
     private final List<Double> cpu = new ArrayList<>();
-    private final OperatingSystemMXBean processor = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+    private final Map<String, Part> parts = new TreeMap<>();
     private final ObjectNode times = ApiClient.JSON.createObjectNode();
 
-    private SharingCostRun(Path folder, int pairs, int tokens, long seed, String offer) {
+    private SharingCostRun(Path folder, int pairs, int tokens, long seed, String offer, Map<String, String> without) {
+        this.without = without;
         this.offer = offer;
         this.folder = folder;
         this.pairs = pairs;
@@ -61,7 +69,11 @@ final class SharingCostRun {
                 Integer.parseInt(arguments[2]),
                 Integer.parseInt(arguments[3]),
                 Long.parseLong(arguments[4]),
-                arguments.length > 6 ? arguments[6] : "copied");
+                arguments.length > 6 ? arguments[6] : "copied",
+                arguments.length > 7 && arguments[7].equals("caching")
+                        ? Map.of(
+                                "kvasir.worker.enable-prefix-caching", "false", "kvasir.worker.sharing.memory", "0 MiB")
+                        : Map.of("kvasir.worker.sharing.memory", "0 MiB"));
         double[][] logs = new double[segments][];
         for (int segment = 0; segment < segments; segment++) {
             logs[segment] = run.segment(segment);
@@ -71,6 +83,7 @@ final class SharingCostRun {
                 "all, processor time",
                 run.cpu.stream().mapToDouble(Double::doubleValue).toArray());
         run.tell("all", Arrays.stream(logs).flatMapToDouble(Arrays::stream).toArray());
+        run.tellParts();
         ApiClient.JSON.writeValue(Path.of(arguments[5]).toFile(), run.times);
         System.exit(0);
     }
@@ -86,18 +99,11 @@ final class SharingCostRun {
 
     private Cluster start(int segment, boolean shares) throws InterruptedException {
         var at = folder.resolve(segment + (shares ? "-with" : "-without"));
-        var memory = shares ? "256 MiB" : "0 MiB";
-        var router = member(at.resolve("router"), "router,kvstore", Map.of());
-        var worker = member(
-                at.resolve("worker"),
-                "worker",
-                Map.of(
-                        "kvasir.cluster.join",
-                        router.addresses().cluster(),
-                        "kvasir.worker.sharing.offer",
-                        offer,
-                        "kvasir.worker.sharing.memory",
-                        memory));
+        var router = ProcessorTimes.within(
+                "router and kvstore", () -> member(at.resolve("router"), "router,kvstore", Map.of()));
+        var settings = new HashMap<>(shares ? Map.of("kvasir.worker.sharing.offer", offer) : without);
+        settings.put("kvasir.cluster.join", router.addresses().cluster());
+        var worker = ProcessorTimes.within("worker", () -> member(at.resolve("worker"), "worker", settings));
         return new Cluster(router, worker);
     }
 
@@ -134,12 +140,8 @@ final class SharingCostRun {
             double[] logs = IntStream.range(0, pairs)
                     .mapToDouble(i -> {
                         var took = pair(with, without, i);
-                        times.withArray("with_cpu").add(took.cpuWith / 1000);
-                        times.withArray("without_cpu").add(took.cpuWithout / 1000);
-                        cpu.add(Math.log((double) took.cpuWith / took.cpuWithout));
-                        times.withArray("with").add(took.with / 1000);
-                        times.withArray("without").add(took.without / 1000);
-                        return Math.log((double) took.with / took.without);
+                        note(took);
+                        return Math.log((double) took.with.nanos / took.without.nanos);
                     })
                     .toArray();
             System.out.printf("segment %d: %s%n", segment, copies((sharesFirst ? one : other).worker()));
@@ -147,26 +149,68 @@ final class SharingCostRun {
         }
     }
 
-    /** Nanoseconds on the clock, and of all processors until a while after. */
-    private record Took(long with, long without, long cpuWith, long cpuWithout) {}
+    /** Microseconds of processor time of some threads, by pairs. */
+    private record Part(List<Double> with, List<Double> without) {}
 
-    private record One(long nanos, long cpuNanos) {}
+    private void note(Took took) {
+        note("with", took.with);
+        note("without", took.without);
+        cpu.add(Math.log((double) took.with.cpu.all() / took.without.cpu.all()));
+        var names = new TreeSet<>(took.with.cpu.parts().keySet());
+        names.addAll(took.without.cpu.parts().keySet());
+        for (var name : names) {
+            var part = parts.computeIfAbsent(name, _ -> new Part(new ArrayList<>(), new ArrayList<>()));
+            part.with.add(took.with.cpu.parts().getOrDefault(name, 0L) / 1e3);
+            part.without.add(took.without.cpu.parts().getOrDefault(name, 0L) / 1e3);
+        }
+    }
+
+    private void note(String cluster, One took) {
+        times.withArray(cluster + "_cpu").add(took.cpu.all() / 1000);
+        times.withArray(cluster).add(took.nanos / 1000);
+    }
+
+    /** What one prompt took: nanoseconds on the clock, and of processors until a while after. */
+    private record One(long nanos, ProcessorTimes cpu) {}
+
+    private record Took(One with, One without) {}
 
     private Took pair(URI with, URI without, int index) {
         var prompt = random.ints(tokens, 300, 1000).toArray();
         var first = one(index % 2 == 0 ? with : without, prompt);
         var second = one(index % 2 == 0 ? without : with, prompt);
-        return index % 2 == 0
-                ? new Took(first.nanos, second.nanos, first.cpuNanos, second.cpuNanos)
-                : new Took(second.nanos, first.nanos, second.cpuNanos, first.cpuNanos);
+        return index % 2 == 0 ? new Took(first, second) : new Took(second, first);
     }
 
     private One one(URI router, int[] prompt) {
-        long began = processor.getProcessCpuTime();
+        var began = ProcessorTimes.now();
         long took = ask(router, prompt);
-        // What it set off, kvstores taking copies for one, is its own.
         LockSupport.parkNanos(AFTERWARDS_NANOS);
-        return new One(took, processor.getProcessCpuTime() - began);
+        return new One(took, ProcessorTimes.now().since(began));
+    }
+
+    /** Whose processor time it is: means, and how much more of all of it sharing takes, by means and by the median pair. */
+    private void tellParts() {
+        double all = parts.values().stream()
+                .mapToDouble(part -> average(part.without))
+                .sum();
+        System.out.printf(Locale.ROOT, "%10s %10s %8s %8s  threads, us%n", "with", "without", "more", "median");
+        parts.forEach((part, taken) -> System.out.printf(
+                Locale.ROOT,
+                "%10.0f %10.0f %7.2f%% %7.2f%%  %s%n",
+                average(taken.with),
+                average(taken.without),
+                100 * (average(taken.with) - average(taken.without)) / all,
+                100
+                        * median(IntStream.range(0, taken.with.size())
+                                .mapToDouble(i -> taken.with.get(i) - taken.without.get(i))
+                                .toArray())
+                        / all,
+                part));
+    }
+
+    private static double average(List<Double> values) {
+        return values.stream().mapToDouble(Double::doubleValue).average().orElse(0);
     }
 
     /** How many nanoseconds it took. */

@@ -81,6 +81,15 @@ public class PlacementBenchmark {
     private final Placement placement = Policy.COST.create();
     private final List<int[]> conversations = new ArrayList<>();
 
+    /** One that is filled. */
+    static PlacementBenchmark of(int tokens, boolean known) {
+        var benchmark = new PlacementBenchmark();
+        benchmark.tokens = tokens;
+        benchmark.known = known;
+        benchmark.fill();
+        return benchmark;
+    }
+
     /** Fills the workers and makes the prompts. */
     @Setup
     public void fill() {
