@@ -19,6 +19,9 @@ public final class RequestDraft {
     @Nullable
     Long maxTokens;
 
+    /** What the client called it. */
+    String maxTokensField = "max_tokens";
+
     /** The door's own default for {@code max_tokens}. */
     @Nullable
     Long maxTokensUsual;
@@ -134,6 +137,17 @@ public final class RequestDraft {
 
     public RequestDraft maxTokens(@Nullable Long value) {
         maxTokens = value;
+        return this;
+    }
+
+    /**
+     * The same, where the door has another name for it than {@code max_tokens}.
+     *
+     * @param field name for messages about it
+     */
+    public RequestDraft maxTokens(@Nullable Long value, String field) {
+        maxTokens = value;
+        maxTokensField = field;
         return this;
     }
 

@@ -3,6 +3,7 @@ package dev.kvasir.router;
 import static dev.kvasir.protocol.Limits.require;
 
 import dev.kvasir.model.tokenizer.ChatMessage;
+import dev.kvasir.model.tokenizer.PromptException;
 import dev.kvasir.protocol.BadRequestException;
 import dev.kvasir.protocol.FailureKind;
 import dev.kvasir.protocol.GenerationRequest;
@@ -127,18 +128,23 @@ final class RequestRules {
             case Prompt.Tokens(var ids) -> checkedTokens("prompt", ids, model);
             case Prompt.Chat chat -> chatTokens(chat, model, scope);
         };
-        require(tokens.length >= 1, "prompt", "empty", "at least one token");
+        require(tokens.length >= 1, field(prompt), "empty", "at least one token");
         return tokens;
     }
 
+    /** What the client called its prompt. */
+    static String field(@Nullable Prompt prompt) {
+        return prompt instanceof Prompt.Chat ? "messages" : "prompt";
+    }
+
     private static int[] textTokens(String text, boolean addSpecialTokens, ServedModel model, @Nullable String scope) {
-        checkCharacters(text.length(), model);
+        checkCharacters("prompt", text.length(), model);
         return model.text().encode(text, addSpecialTokens, scope);
     }
 
     static int[] checkedTokens(String field, long[] ids, ServedModel model) {
         if (ids.length > model.maxModelLength()) {
-            throw tooLong("%s has %d tokens".formatted(field, ids.length), model);
+            throw tooLong("prompt", "%s has %d tokens".formatted(field, ids.length), model);
         }
         int[] tokens = new int[ids.length];
         for (int i = 0; i < ids.length; i++) {
@@ -170,8 +176,15 @@ final class RequestRules {
             throw new BadRequestException(
                     "messages", "model %s has no chat template; send a prompt instead".formatted(model.name()));
         }
-        checkCharacters(messages.stream().mapToLong(RequestRules::characters).sum(), model);
-        return model.text().encodeChat(chat, scope);
+        checkCharacters(
+                "messages",
+                messages.stream().mapToLong(RequestRules::characters).sum(),
+                model);
+        try {
+            return model.text().encodeChat(chat, scope);
+        } catch (PromptException e) {
+            throw new BadRequestException("messages", String.valueOf(e.getMessage()));
+        }
     }
 
     private static long characters(ChatMessage message) {
@@ -179,19 +192,21 @@ final class RequestRules {
     }
 
     /** Before tokenizing, whose time grows faster than the text. */
-    static void checkCharacters(long characters, ServedModel model) {
+    private static void checkCharacters(String field, long characters, ServedModel model) {
         if (characters > model.promptCharactersMax()) {
             throw tooLong(
-                    "prompt has %d characters (at most %d)".formatted(characters, model.promptCharactersMax()), model);
+                    field,
+                    "prompt has %d characters (at most %d)".formatted(characters, model.promptCharactersMax()),
+                    model);
         }
     }
 
-    private static RequestFailedException tooLong(String what, ServedModel model) {
+    private static RequestFailedException tooLong(String field, String what, ServedModel model) {
         return new RequestFailedException(new Failure(
                 FailureKind.CONTEXT_LENGTH_EXCEEDED,
                 "%s but the context length of %s is %d tokens"
                         .formatted(what, Limits.shorten(model.name()), model.maxModelLength()),
-                "prompt",
+                field,
                 0));
     }
 

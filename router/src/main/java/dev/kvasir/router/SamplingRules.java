@@ -29,12 +29,12 @@ final class SamplingRules {
     /** @param maxTokens as {@link #maxTokens} found it */
     static SamplingParameters resolve(RequestDraft draft, ServedModel model, int maxTokens, RandomGenerator random) {
         if (draft.maxTokens != null) {
-            require(draft.maxTokens >= 1, "max_tokens", draft.maxTokens, "at least 1");
+            require(draft.maxTokens >= 1, draft.maxTokensField, draft.maxTokens, "at least 1");
         }
         var defaults = model.defaults();
         return new SamplingParameters(
                 maxTokens,
-                minTokens(draft.minTokens, maxTokens),
+                minTokens(draft.minTokens, maxTokens, draft.maxTokensField),
                 real("temperature", first(draft.temperature, defaults.temperature()), 1),
                 real("top_p", first(draft.topP, defaults.topP()), 1),
                 topK(first(draft.topK, whole(defaults.topK())), model),
@@ -59,13 +59,14 @@ final class SamplingRules {
         if (room < 1 || (asked != null && asked > room)) {
             throw new RequestFailedException(new Failure(
                     FailureKind.CONTEXT_LENGTH_EXCEEDED,
-                    "prompt has %d tokens and max_tokens is %s but the context length of %s is %d tokens"
+                    "prompt has %d tokens and %s is %s but the context length of %s is %d tokens"
                             .formatted(
                                     promptLength,
+                                    draft.maxTokensField,
                                     asked == null ? "at least 1" : asked,
                                     Limits.shorten(model.name()),
                                     model.maxModelLength()),
-                    room < 1 ? "prompt" : "max_tokens",
+                    room < 1 ? RequestRules.field(draft.prompt) : draft.maxTokensField,
                     0));
         }
         if (asked != null) {
@@ -75,11 +76,15 @@ final class SamplingRules {
         return usual == null ? room : (int) Math.min(usual, room);
     }
 
-    private static int minTokens(@Nullable Long asked, int maxTokens) {
+    private static int minTokens(@Nullable Long asked, int maxTokens, String maxTokensField) {
         if (asked == null) {
             return 0;
         }
-        require(asked >= 0 && asked <= maxTokens, "min_tokens", asked, "0..max_tokens (" + maxTokens + ")");
+        require(
+                asked >= 0 && asked <= maxTokens,
+                "min_tokens",
+                asked,
+                "0..%s (%d)".formatted(maxTokensField, maxTokens));
         return asked.intValue();
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.kvasir.model.GenerationDefaults;
 import dev.kvasir.model.tokenizer.ChatMessage;
+import dev.kvasir.model.tokenizer.PromptException;
 import dev.kvasir.protocol.BadRequestException;
 import dev.kvasir.protocol.FailureKind;
 import java.util.Arrays;
@@ -164,6 +165,19 @@ class RequestRulesTest {
         assertThatThrownBy(() -> RequestRules.validate(draft, model, true, new SplittableRandom(1)))
                 .isInstanceOf(BadRequestException.class)
                 .hasMessageContaining("plain has no chat template");
+    }
+
+    @Test
+    void conversationThatTheTemplateRefusesIsRefusedNamingTheMessages() {
+        var text = new ModelText(TestModel.TOKENIZER, Optional.of((_, _) -> {
+            throw new PromptException("roles must alternate");
+        }));
+        var model = ServedModel.of("strict", text, GenerationDefaults.none(List.of()), 64, 500);
+        var draft = draft("x").prompt(new Prompt.Chat(List.of(new ChatMessage("user", "hi")), true, false));
+        assertThatThrownBy(() -> RequestRules.validate(draft, model, true, new SplittableRandom(1)))
+                .isInstanceOfSatisfying(
+                        BadRequestException.class, e -> assertThat(e.field()).isEqualTo("messages"))
+                .hasMessage("roles must alternate");
     }
 
     @Test

@@ -45,7 +45,9 @@ record ChatRequest(
         Long logprobs = logprobs(fields);
         var draft = GenerationFields.draft(fields, arrivalNanos, userRequestId)
                 .prompt(conversation(fields))
-                .maxTokens(maxTokens == null ? olderMaxTokens : maxTokens)
+                .maxTokens(
+                        maxTokens == null ? olderMaxTokens : maxTokens,
+                        maxTokens == null ? "max_tokens" : "max_completion_tokens")
                 .logprobs(logprobs);
         Long n = fields.integer("n");
         fields.logUnread();

@@ -149,6 +149,11 @@ class RefusalsTest {
                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"top_logprobs\":21,\"logprobs\":true}|top_logprobs|21",
                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"top_logprobs\":2}|top_logprobs|logprobs: true",
                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"logprobs\":1}|logprobs|true or false",
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_completion_tokens\":0}|max_completion_tokens|max_completion_tokens is 0",
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_tokens\":0}|max_tokens|max_tokens is 0",
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_completion_tokens\":255}|max_completion_tokens|and max_completion_tokens is 255 but the context length",
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_tokens\":255}|max_tokens|and max_tokens is 255 but the context length",
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_completion_tokens\":5,\"min_tokens\":6}|min_tokens|0..max_completion_tokens (5)",
                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":[{\"type\":\"function\"}]}|tools|not supported yet",
                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tool_choice\":\"required\"}|tool_choice|not supported yet",
                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"chat_template\":\"x\"}|chat_template|not supported yet",
@@ -168,6 +173,17 @@ class RefusalsTest {
         var error = error(door.post(COMPLETIONS, "{\"prompt\":[5,6],\"max_tokens\":255}"), 400);
         assertThat(error.get("code").asText()).isEqualTo("context_length_exceeded");
         assertThat(error.get("message").asText()).contains("2 tokens", "255", "256");
+    }
+
+    @Test
+    void conversationsThatDoNotFitTheContextAreRefusedNamingTheMessages() {
+        for (int words : new int[] {500, 50_000}) {
+            var content = "hello ".repeat(words);
+            var body = "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}".formatted(content);
+            var error = error(door.post(CHAT, body), 400);
+            assertThat(error.get("code").asText()).isEqualTo("context_length_exceeded");
+            assertThat(error.get("param").asText()).isEqualTo("messages");
+        }
     }
 
     @Test
