@@ -24,11 +24,17 @@ interface AnswerFormat {
     OutputEvent.Usage usage(OutputEvent.Usage counted);
 
     static ObjectNode json(OutputEvent.Usage usage) {
+        var node = counts(usage);
+        node.putObject("prompt_tokens_details").put("cached_tokens", usage.cachedTokens());
+        return node;
+    }
+
+    /** Without what came from caches, which is known at the end. */
+    static ObjectNode counts(OutputEvent.Usage usage) {
         var node = Json.object();
         node.put("prompt_tokens", usage.promptTokens());
         node.put("completion_tokens", usage.completionTokens());
         node.put("total_tokens", usage.promptTokens() + usage.completionTokens());
-        node.putObject("prompt_tokens_details").put("cached_tokens", usage.cachedTokens());
         return node;
     }
 

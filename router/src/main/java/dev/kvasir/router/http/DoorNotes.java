@@ -54,7 +54,8 @@ record DoorNotes(Map<String, String> notes) {
         var notes = new HashMap<String, String>();
         notes.put(FORM, form);
         notes.put("created", Long.toString(createdSeconds));
-        notes.put("usage", Boolean.toString(wishes.usage()));
+        notes.put("usage", Boolean.toString(wishes.usage() != StreamUsage.NONE));
+        notes.put("continuous_usage", Boolean.toString(wishes.usage() == StreamUsage.IN_EACH_EVENT));
         notes.put("token_ids", Boolean.toString(tokenIds));
         if (wishes.placement()) {
             notes.put(ValidRequest.PLACEMENT_NOTE, "true");
@@ -108,8 +109,8 @@ record DoorNotes(Map<String, String> notes) {
         return new RequestFailedException(Failure.of(FailureKind.INVALID_ARGUMENT, why));
     }
 
-    boolean withUsage() {
-        return flag("usage");
+    StreamUsage usage() {
+        return StreamUsage.of(flag("usage"), flag("continuous_usage"));
     }
 
     private long created() {

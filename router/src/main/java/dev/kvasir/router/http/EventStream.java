@@ -28,7 +28,7 @@ final class EventStream implements Answers.Listener {
     private final ServerResponse response;
     private final Answers answers;
     private final AnswerFormat format;
-    private final boolean withUsage;
+    private final StreamUsage usageWanted;
     private final DecisionLog decisions;
     private final StreamPosition position;
     /** Answers to several prompts are written by several threads. */
@@ -40,11 +40,15 @@ final class EventStream implements Answers.Listener {
     private @Nullable RuntimeException broken;
 
     private EventStream(
-            ServerResponse response, Answers answers, AnswerFormat format, boolean withUsage, DecisionLog decisions) {
+            ServerResponse response,
+            Answers answers,
+            AnswerFormat format,
+            StreamUsage usageWanted,
+            DecisionLog decisions) {
         this.response = response;
         this.answers = answers;
         this.format = format;
-        this.withUsage = withUsage;
+        this.usageWanted = usageWanted;
         this.decisions = decisions;
         this.position = new StreamPosition(
                 answers.size(), answers.get(0).request().generation().sampling().n());
@@ -52,9 +56,13 @@ final class EventStream implements Answers.Listener {
 
     /** @throws HttpRefusal where nothing was written before the first failure */
     static void write(
-            ServerResponse response, Answers answers, AnswerFormat format, boolean withUsage, DecisionLog decisions)
+            ServerResponse response,
+            Answers answers,
+            AnswerFormat format,
+            StreamUsage usageWanted,
+            DecisionLog decisions)
             throws InterruptedException {
-        var stream = new EventStream(response, answers, format, withUsage, decisions);
+        var stream = new EventStream(response, answers, format, usageWanted, decisions);
         answers.read(stream);
         stream.end();
     }
@@ -63,7 +71,7 @@ final class EventStream implements Answers.Listener {
     public void started(int prompt, OutputEvent.Started started) {
         locked(() -> {
             for (var chunk : format.begin(prompt, started)) {
-                frame(chunk);
+                frame(chunk, prompt, 0);
             }
         });
     }
@@ -72,7 +80,10 @@ final class EventStream implements Answers.Listener {
     public void delta(int prompt, OutputEvent.Delta delta) {
         locked(() -> {
             position.passed(prompt, delta);
-            frame(format.chunk(prompt, delta));
+            frame(
+                    format.chunk(prompt, delta),
+                    prompt,
+                    delta.firstTokenIndex() + delta.tokens().size());
         });
     }
 
@@ -126,6 +137,7 @@ final class EventStream implements Answers.Listener {
         locked(() -> {
             if (failure == null) {
                 var last = format.emptyChunk();
+                boolean withUsage = usageWanted != StreamUsage.NONE;
                 if (withUsage) {
                     last.set("usage", AnswerFormat.json(format.usage(usage)));
                 }
@@ -141,13 +153,21 @@ final class EventStream implements Answers.Listener {
         }
     }
 
-    private void frame(ObjectNode chunk) throws IOException {
-        if (failure == null) {
-            if (withUsage) {
-                chunk.putNull("usage");
-            }
-            data(chunk);
+    /** @param generated tokens of the chunk's output so far */
+    private void frame(ObjectNode chunk, int prompt, int generated) throws IOException {
+        if (failure != null) {
+            return;
         }
+        switch (usageWanted) {
+            case NONE -> {}
+            case AT_END -> chunk.putNull("usage");
+            case IN_EACH_EVENT -> {
+                int promptTokens = answers.get(prompt).request().generation().prompt().length;
+                var soFar = new OutputEvent.Usage(promptTokens, generated, 0);
+                chunk.set("usage", AnswerFormat.counts(format.usage(soFar)));
+            }
+        }
+        data(chunk);
     }
 
     private void data(ObjectNode node) throws IOException {

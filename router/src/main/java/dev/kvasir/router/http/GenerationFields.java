@@ -29,23 +29,24 @@ final class GenerationFields {
     /**
      * What the client wants of the answer besides its text.
      *
-     * @param usage a chunk with the usage at the end of a stream
+     * @param usage which events of a stream carry the usage
      * @param placement where the request went, and why, at the end of the answer
      */
-    record Wishes(boolean stream, boolean usage, boolean placement) {}
+    record Wishes(boolean stream, StreamUsage usage, boolean placement) {}
 
     static Wishes wishes(Fields fields) {
         boolean stream = fields.flag("stream", false);
         boolean placement = fields.flag("return_placement", false);
         var options = fields.fields("stream_options");
         if (options == null) {
-            return new Wishes(stream, false, placement);
+            return new Wishes(stream, StreamUsage.NONE, placement);
         }
         if (!stream) {
             throw new BadRequestException(
                     "stream_options", "stream_options is only allowed together with stream: true");
         }
-        return new Wishes(true, options.flag("include_usage", false), placement);
+        var usage = StreamUsage.of(options.flag("include_usage", false), options.flag("continuous_usage_stats", false));
+        return new Wishes(true, usage, placement);
     }
 
     /** @param userRequestId name that the client gave the request; null for none */

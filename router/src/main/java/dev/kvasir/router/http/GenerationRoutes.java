@@ -60,7 +60,7 @@ final class GenerationRoutes {
                     .answering(
                             answers::cancel,
                             () -> EventStream.write(
-                                    exchange.response(), answers, format, notes.withUsage(), frontend.decisions()));
+                                    exchange.response(), answers, format, notes.usage(), frontend.decisions()));
         }
     }
 

@@ -61,6 +61,41 @@ class ChatTest {
     }
 
     @Test
+    void continuousUsageCountsEachOutputByItself() {
+        var chunks = door.stream(
+                PATH,
+                "{" + HELLO + ",\"n\":2,\"stream\":true,"
+                        + "\"stream_options\":{\"include_usage\":true,\"continuous_usage_stats\":true}}");
+        int prompt = chunks.getFirst().at("/usage/prompt_tokens").asInt();
+        int whole = TestModel.tokens("hi, how are you").length + 1;
+        assertThat(prompt).isPositive();
+        for (int index = 0; index < 2; index++) {
+            int output = index;
+            var counts = chunks.stream()
+                    .filter(c -> c.at("/choices/0/index").asInt(-1) == output)
+                    .map(c -> c.at("/usage/completion_tokens").asInt(-1))
+                    .toList();
+            assertThat(counts).isSorted().startsWith(0).endsWith(whole);
+        }
+        assertThat(chunks).allSatisfy(c -> {
+            var usage = c.get("usage");
+            assertThat(usage.get("prompt_tokens").asInt()).isEqualTo(prompt);
+            assertThat(usage.get("total_tokens").asInt())
+                    .isEqualTo(prompt + usage.get("completion_tokens").asInt());
+        });
+        assertThat(chunks.getLast().get("choices")).isEmpty();
+        assertThat(chunks.getLast().at("/usage/completion_tokens").asInt()).isEqualTo(2 * whole);
+        assertThat(chunks.getLast().at("/usage").has("prompt_tokens_details")).isTrue();
+    }
+
+    @Test
+    void continuousUsageNeedsUsage() {
+        var chunks = door.stream(
+                PATH, "{" + HELLO + ",\"stream\":true,\"stream_options\":{\"continuous_usage_stats\":true}}");
+        assertThat(chunks).noneMatch(c -> c.has("usage"));
+    }
+
+    @Test
     void logprobsComeWithBytesAndAlternatives() {
         var answer = door.answer(PATH, "{" + HELLO + ",\"logprobs\":true,\"top_logprobs\":2,\"max_tokens\":3}");
         var content = answer.at("/choices/0/logprobs/content");
