@@ -45,7 +45,8 @@ public final class TestModel {
             spans.add(text.length());
             text.append(message.content());
             spans.add(text.length());
-            text.append("<|im_end|>\n");
+            boolean goesOn = options.continueFinalMessage() && spans.size() == 2 * messages.size();
+            text.append(goesOn ? "" : "<|im_end|>\n");
         }
         options.variables()
                 .forEach((name, value) ->

@@ -39,13 +39,12 @@ final class ProtoRequests {
     }
 
     static RequestDraft draft(ChatRequest request, long arrivalNanos) {
-        boolean goOn = request.getContinueFinalMessage();
-        boolean addGenerationPrompt = request.hasAddGenerationPrompt() ? request.getAddGenerationPrompt() : !goOn;
+        boolean continues = request.getContinueFinalMessage();
         var draft = RequestDraft.of(request.getModel(), arrivalNanos)
                 .prompt(new Prompt.Chat(
                         messages(request.getMessagesList()),
-                        addGenerationPrompt,
-                        goOn,
+                        request.hasAddGenerationPrompt() ? request.getAddGenerationPrompt() : !continues,
+                        continues,
                         TemplateVariables.of(request.getChatTemplateKwargs())))
                 .cacheSalt(orNull(request.getCacheSalt()))
                 .priority((long) request.getPriority())
@@ -61,10 +60,11 @@ final class ProtoRequests {
                 new Prompt.Text(request.getText(), !request.hasAddSpecialTokens() || request.getAddSpecialTokens());
             case CHAT -> {
                 var chat = request.getChat();
+                boolean continues = chat.getContinueFinalMessage();
                 yield new Prompt.Chat(
                         messages(chat.getMessagesList()),
-                        !chat.hasAddGenerationPrompt() || chat.getAddGenerationPrompt(),
-                        false,
+                        chat.hasAddGenerationPrompt() ? chat.getAddGenerationPrompt() : !continues,
+                        continues,
                         TemplateVariables.of(chat.getChatTemplateKwargs()));
             }
             case INPUT_NOT_SET -> throw new BadRequestException("input", "input is missing but must be text or chat");

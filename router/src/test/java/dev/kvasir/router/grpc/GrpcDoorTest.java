@@ -1,6 +1,7 @@
 package dev.kvasir.router.grpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.google.protobuf.InvalidProtocolBufferException;
@@ -184,6 +185,31 @@ class GrpcDoorTest {
                 .setChat(ChatMessages.newBuilder().addAllMessages(chat.getMessagesList()))
                 .build());
         assertThat(tokenized.getTokenIdsList()).isEqualTo(prompt);
+    }
+
+    @Test
+    void unfinishedTurnIsTokenizedAsItIsContinued() {
+        cluster.worker(StandInWorker.saying("hi"));
+        var turns = List.of(
+                ChatMessage.newBuilder().setRole("user").setContent("hello").build(),
+                ChatMessage.newBuilder().setRole("assistant").setContent("well").build());
+        var chat = ChatRequest.newBuilder()
+                .addAllMessages(turns)
+                .setContinueFinalMessage(true)
+                .setReport(Report.newBuilder().setPromptTokens(true))
+                .build();
+        var prompt = stub.chat(chat).next().getPrompt().getTokenIdsList();
+        var given = ChatMessages.newBuilder().addAllMessages(turns).setContinueFinalMessage(true);
+        assertThat(stub.tokenize(TokenizeRequest.newBuilder().setChat(given).build())
+                        .getTokenIdsList())
+                .isEqualTo(prompt)
+                .endsWith(Arrays.stream(TestModel.tokens("well")).boxed().toArray(Integer[]::new));
+        var both = TokenizeRequest.newBuilder()
+                .setChat(given.setAddGenerationPrompt(true))
+                .build();
+        assertThatThrownBy(() -> stub.tokenize(both))
+                .hasMessageContaining("continue_final_message is true together with add_generation_prompt");
+        cluster.awaitQuiet();
     }
 
     @Test
