@@ -21,6 +21,7 @@ import java.util.random.RandomGenerator;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Props;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the doors share: every door asks for models, tokens and answers here, and nowhere else. Owns admission: a bounded
@@ -33,9 +34,6 @@ public final class Frontend {
 
     private static final Duration FIND_MARGIN = Duration.ofSeconds(2);
 
-    /** For names of blocks of long prompts that were named before: of some five million tokens. */
-    private static final long NAMES_BYTES = 32 << 20;
-
     private final RouterConfig config;
     private final MigrationConfig migration;
     private final List<ServedModel> models;
@@ -46,7 +44,7 @@ public final class Frontend {
     private final Access access;
     private final RandomGenerator random = new SecureRandom();
     private final Semaphore slots;
-    private final NameCache names = new NameCache(NAMES_BYTES);
+    private final @Nullable NameCache names;
     private final DrainRate drainRate = new DrainRate();
     private volatile boolean leaving;
     private volatile boolean draining;
@@ -68,6 +66,7 @@ public final class Frontend {
         this.members = members;
         this.access = Access.of(config.access());
         this.slots = new Semaphore(config.concurrentRequestsMax());
+        this.names = config.nameCacheBytes() == 0 ? null : new NameCache(config.nameCacheBytes());
     }
 
     /** Starts a router in this process; it lives as long as the actor system. */

@@ -18,6 +18,7 @@ import java.time.Duration;
  * @param bufferedTokensMax tokens that may wait for a slow client
  * @param messageBytesMax largest request of either door
  * @param textCacheBytes memory for token ids of parts of prompts; 0 for none
+ * @param nameCacheBytes memory for names of blocks of long prompts; 0 for none
  * @param metadataBytesMax largest request headers of either door
  * @param callsPerConnectionMax concurrent calls on one HTTP/2 connection
  * @param connectionAgeMax after which a gRPC connection is asked to go; zero for never
@@ -42,6 +43,7 @@ public record RouterConfig(
         int bufferedTokensMax,
         int messageBytesMax,
         long textCacheBytes,
+        long nameCacheBytes,
         int metadataBytesMax,
         int callsPerConnectionMax,
         Duration connectionAgeMax,
@@ -54,7 +56,7 @@ public record RouterConfig(
         AccessConfig access,
         Duration minorityTimeout) {
     private static final Duration ONE_MILLISECOND = Duration.ofMillis(1);
-    private static final long TEXT_CACHE_BYTES_MAX = 1L << 36;
+    private static final long CACHE_BYTES_MAX = 1L << 36;
 
     public RouterConfig {
         check("host", host, !host.isBlank(), "a host name or address");
@@ -66,11 +68,8 @@ public record RouterConfig(
         checkPositive("slow-reader-timeout", slowReaderTimeout);
         checkRange("buffered-tokens-max", bufferedTokensMax, 16, 10_000_000);
         checkRange("message-bytes-max", messageBytesMax, 1024, 1 << 30);
-        check(
-                "text-cache",
-                textCacheBytes,
-                textCacheBytes >= 0 && textCacheBytes <= TEXT_CACHE_BYTES_MAX,
-                "0.." + TEXT_CACHE_BYTES_MAX);
+        checkCache("text-cache", textCacheBytes);
+        checkCache("name-cache", nameCacheBytes);
         checkRange("metadata-bytes-max", metadataBytesMax, 1024, 1 << 20);
         checkRange("calls-per-connection-max", callsPerConnectionMax, 1, 1_000_000);
         check("connection-age-max", connectionAgeMax, !connectionAgeMax.isNegative(), "not negative");
@@ -95,6 +94,7 @@ public record RouterConfig(
                 section.getInt("buffered-tokens-max"),
                 Math.toIntExact(section.getBytes("message-bytes-max")),
                 section.getBytes("text-cache"),
+                section.getBytes("name-cache"),
                 Math.toIntExact(section.getBytes("metadata-bytes-max")),
                 section.getInt("calls-per-connection-max"),
                 section.getDuration("connection-age-max"),
@@ -122,6 +122,7 @@ public record RouterConfig(
                 bufferedTokensMax,
                 messageBytesMax,
                 textCacheBytes,
+                nameCacheBytes,
                 metadataBytesMax,
                 callsPerConnectionMax,
                 connectionAgeMax,
@@ -139,6 +140,10 @@ public record RouterConfig(
         return Policy.of(title)
                 .orElseThrow(() -> new IllegalArgumentException("kvasir.router.placement is %s but must be one of %s"
                         .formatted(title, String.join(", ", Policy.titles()))));
+    }
+
+    private static void checkCache(String key, long bytes) {
+        check(key, bytes, bytes >= 0 && bytes <= CACHE_BYTES_MAX, "0.." + CACHE_BYTES_MAX);
     }
 
     private static void checkPort(String key, int port) {

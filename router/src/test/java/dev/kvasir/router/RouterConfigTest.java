@@ -30,6 +30,7 @@ public class RouterConfigTest {
             handshake-timeout = 10 s
             drain-timeout = 5 s
             text-cache = 1 MiB
+            name-cache = 2 MiB
             drain-settle = 0 s
             tenant-isolation = true
             remote-admin = false
@@ -61,6 +62,7 @@ public class RouterConfigTest {
                         4096,
                         4 << 20,
                         1 << 20,
+                        2 << 20,
                         16 << 10,
                         100,
                         Duration.ZERO,
@@ -90,6 +92,8 @@ public class RouterConfigTest {
         "request-timeout-max, 0 s, at least 1 ms",
         "buffered-tokens-max, 1, 16..10000000",
         "connection-age-max, -1 s, not negative",
+        "text-cache, 65 GiB, 0..68719476736",
+        "name-cache, 65 GiB, 0..68719476736",
         "message-bytes-max, 1, 1024..1073741824"
     })
     void badValueIsRefusedWithKeyAndRange(String key, String value, String allowed) {

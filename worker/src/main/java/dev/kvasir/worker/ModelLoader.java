@@ -229,7 +229,8 @@ record ModelLoader(
                         .toArray(),
                 config.prefixCaching(),
                 config.priorityAging().toNanos(),
-                config.fairness());
+                config.fairness(),
+                config.nameCacheBytes());
     }
 
     /** One name for all: block hashes of workers and routers must be the same. */

@@ -32,6 +32,7 @@ import java.util.Map;
  * @param tensorParallelSize GPUs that compute one model together
  * @param exchangeWay how they exchange activations
  * @param fairness how service is shared between tenants
+ * @param nameCacheBytes memory for names of blocks of long prompts; 0 for none
  */
 public record WorkerConfig(
         int blockSize,
@@ -54,7 +55,8 @@ public record WorkerConfig(
         double gpuMemoryUtilization,
         int tensorParallelSize,
         ExchangeWay exchangeWay,
-        FairnessSettings fairness) {
+        FairnessSettings fairness,
+        long nameCacheBytes) {
 
     /** How keys and values are stored; AUTO is as the model's weights are. FP8 is also known as fp8_e4m3. */
     public enum KvType {
@@ -110,6 +112,7 @@ public record WorkerConfig(
     }
 
     private static final String SECTION = "kvasir.worker.";
+    private static final long NAME_CACHE_BYTES_MAX = 1L << 36;
     private static final Config DEFAULTS = ConfigFactory.parseMap(Map.ofEntries(
             Map.entry("block-size", 16),
             Map.entry("num-kv-blocks", 0),
@@ -131,6 +134,7 @@ public record WorkerConfig(
             Map.entry("gpu-memory-utilization", 0.9),
             Map.entry("tensor-parallel-size", 1),
             Map.entry("tensor-parallel-exchange", "auto"),
+            Map.entry("name-cache", "32 MiB"),
             Map.entry("fairness.input-token-weight", 1),
             Map.entry("fairness.output-token-weight", 2),
             Map.entry("fairness.priority-tokens", 16_384),
@@ -161,6 +165,7 @@ public record WorkerConfig(
                 gpuMemoryUtilization,
                 "in (0, 1]");
         between("tensor-parallel-size", tensorParallelSize, 1, 8);
+        between("name-cache", nameCacheBytes, 0, NAME_CACHE_BYTES_MAX);
     }
 
     /** Settings with every default. */
@@ -192,7 +197,8 @@ public record WorkerConfig(
                 config.getDouble("gpu-memory-utilization"),
                 config.getInt("tensor-parallel-size"),
                 word(config, "tensor-parallel-exchange", ExchangeWay.class),
-                fairness(config.getConfig("fairness")));
+                fairness(config.getConfig("fairness")),
+                config.getBytes("name-cache"));
     }
 
     private static FairnessSettings fairness(Config section) {

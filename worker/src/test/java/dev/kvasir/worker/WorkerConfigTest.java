@@ -42,7 +42,8 @@ class WorkerConfigTest {
                         0.9,
                         1,
                         ExchangeWay.AUTO,
-                        FairnessSettings.defaults()));
+                        FairnessSettings.defaults(),
+                        32 << 20));
     }
 
     @Test
@@ -68,6 +69,7 @@ class WorkerConfigTest {
                                 gpu-memory-utilization = 0.5
                                 tensor-parallel-size = 2
                                 tensor-parallel-exchange = peer
+                                name-cache = 7 MiB
                                 fairness {
                                     input-token-weight = 3
                                     output-token-weight = 4
@@ -96,7 +98,8 @@ class WorkerConfigTest {
                         0.5,
                         2,
                         ExchangeWay.PEER,
-                        new FairnessSettings(3, 4, 5, 6)));
+                        new FairnessSettings(3, 4, 5, 6),
+                        7 << 20));
         assertThat(WorkerConfig.KvType.BF16.format(DType.F32)).isEqualTo(KvFormat.BF16);
         assertThat(WorkerConfig.KvType.AUTO.format(DType.F16)).isEqualTo(KvFormat.F16);
         assertThat(parse("kv-cache-dtype = fp8_e4m3").kvType().format(DType.BF16))
@@ -124,6 +127,7 @@ class WorkerConfigTest {
                 "tensor-parallel-size = 9 | kvasir.worker.tensor-parallel-size is 9 but must be in [1, 8]",
                 "tensor-parallel-exchange = mpi | kvasir.worker.tensor-parallel-exchange is mpi but must be one of [auto, nccl, peer, fused]",
                 "fairness.output-token-weight = 0 | kvasir.worker.fairness.output-token-weight is 0 but must be in [1, 1000]",
+                "name-cache = 65 GiB | kvasir.worker.name-cache is 69793218560 but must be in [0, 68719476736]",
                 "load-format = pt | kvasir.worker.load-format is pt but must be one of [auto, dummy]",
             })
     void whatCannotBeIsRefusedNamingKeyValueAndLimit(String text, String message) {

@@ -17,6 +17,7 @@ import java.util.Arrays;
  * @param prefixCaching whether KV blocks are reused between requests
  * @param agingNanos waiting time that one step of priority is worth among requests of one tenant
  * @param fairness how service is shared between tenants
+ * @param nameCacheBytes memory for names of blocks of long prompts; 0 for none
  */
 @SuppressWarnings("ArrayRecordComponent") // A few end tokens, copied, never compared.
 public record EngineSettings(
@@ -30,12 +31,15 @@ public record EngineSettings(
         int[] endTokenIds,
         boolean prefixCaching,
         long agingNanos,
-        FairnessSettings fairness) {
+        FairnessSettings fairness,
+        long nameCacheBytes) {
+    private static final long NAME_CACHE_BYTES = 32 << 20;
+
     public EngineSettings {
         endTokenIds = endTokenIds.clone();
     }
 
-    /** With the usual fairness. */
+    /** With the usual fairness and memory for names. */
     public EngineSettings(
             String model,
             long incarnation,
@@ -58,7 +62,8 @@ public record EngineSettings(
                 endTokenIds,
                 prefixCaching,
                 agingNanos,
-                FairnessSettings.defaults());
+                FairnessSettings.defaults(),
+                NAME_CACHE_BYTES);
     }
 
     /** Requests handed over and not yet seen by the engine's thread: no more than it could take at once. */

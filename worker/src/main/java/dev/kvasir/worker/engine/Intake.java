@@ -24,9 +24,6 @@ import org.jspecify.annotations.Nullable;
  * what another worker had generated as if it were prompt.
  */
 final class Intake {
-    /** For names of blocks of long prompts that were named before, so that other sequences do not wait for that. */
-    private static final long NAMES_BYTES = 32 << 20;
-
     private final EngineSettings settings;
     private final ModelRunner runner;
     private final BlockHasher hasher;
@@ -37,7 +34,8 @@ final class Intake {
         this.settings = settings;
         this.deadlines = deadlines;
         this.runner = runner;
-        this.hasher = new BlockHasher(settings.limits().blockSize(), new NameCache(NAMES_BYTES));
+        long bytes = settings.nameCacheBytes();
+        this.hasher = new BlockHasher(settings.limits().blockSize(), bytes == 0 ? null : new NameCache(bytes));
     }
 
     /** @param backlogMillis time that the work at hand will take, for the hint when to retry */

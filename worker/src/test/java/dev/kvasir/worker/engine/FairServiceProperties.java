@@ -165,7 +165,8 @@ class FairServiceProperties {
                     new int[] {StandInModel.END},
                     false,
                     1_000,
-                    new FairnessSettings(1, 2, PRIORITY_TOKENS, 16));
+                    new FairnessSettings(1, 2, PRIORITY_TOKENS, 16),
+                    0);
             core = new EngineCore(settings, new StandInRunner(blocks, BLOCK_SIZE, tokensMax), new CountingObserver());
         }
 
