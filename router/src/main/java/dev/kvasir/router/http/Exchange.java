@@ -7,6 +7,7 @@ import dev.kvasir.router.Access;
 import io.helidon.common.buffers.DataReader;
 import io.helidon.http.HeaderName;
 import io.helidon.http.HeaderNames;
+import io.helidon.http.Method;
 import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
@@ -119,9 +120,23 @@ final class Exchange {
     }
 
     void send(int status, JsonNode body) {
+        send(status, "application/json", Json.bytes(body));
+    }
+
+    void send(int status, String type, byte[] body) {
         response.status(status);
-        response.header("Content-Type", "application/json");
-        response.send(Json.bytes(body));
+        response.header("Content-Type", type);
+        send(request, response, body);
+    }
+
+    /** HEAD is answered as GET is, without the body: a client would take that for the beginning of the next answer. */
+    static void send(ServerRequest request, ServerResponse response, byte[] body) {
+        if (request.prologue().method().equals(Method.HEAD)) {
+            response.header("Content-Length", Integer.toString(body.length));
+            response.send();
+        } else {
+            response.send(body);
+        }
     }
 
     void send(HttpRefusal refusal) {

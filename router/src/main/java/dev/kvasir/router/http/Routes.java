@@ -14,6 +14,7 @@ import java.util.Map;
 /** Paths and methods, and what becomes of exceptions: each is answered with an OpenAI error object. */
 final class Routes {
     private static final String GET = "GET";
+    private static final String HEAD = "HEAD";
     private static final String POST = "POST";
 
     private final GenerationRoutes generation;
@@ -48,16 +49,16 @@ final class Routes {
         path(routing, "/v1/completions", Map.of(POST, generation::complete));
         path(routing, "/v1/chat/completions", Map.of(POST, generation::chat));
         path(routing, "/v1/streams/{id}", Map.of(GET, generation::resume));
-        path(routing, "/v1/models", Map.of(GET, text::models));
-        path(routing, "/v1/models/{+name}", Map.of(GET, text::model));
+        path(routing, "/v1/models", reading(text::models));
+        path(routing, "/v1/models/{+name}", reading(text::model));
         path(routing, "/tokenize", Map.of(POST, text::tokenize));
         path(routing, "/detokenize", Map.of(POST, text::detokenize));
         // What probes and Prometheus ask needs no key; all else does, paths that do not exist included.
-        openPath(routing, "/health", Map.of(GET, status::health));
-        openPath(routing, "/ping", Map.of(GET, status::health, POST, status::health));
-        openPath(routing, "/version", Map.of(GET, status::version));
-        openPath(routing, "/load", Map.of(GET, status::load));
-        openPath(routing, "/metrics", Map.of(GET, status::metrics));
+        openPath(routing, "/health", reading(status::health));
+        openPath(routing, "/ping", Map.of(GET, status::health, HEAD, status::health, POST, status::health));
+        openPath(routing, "/version", reading(status::version));
+        openPath(routing, "/load", reading(status::load));
+        openPath(routing, "/metrics", reading(status::metrics));
         routing.any((request, response) -> handle(request, response, exchange -> {
             exchange.admit(access);
             throw HttpRefusal.of(
@@ -66,6 +67,11 @@ final class Routes {
                     "path %s does not exist"
                             .formatted(Limits.shorten(request.path().rawPath())));
         }));
+    }
+
+    /** What answers GET so answers HEAD, as some health checks ask; {@link Exchange} leaves the body out. */
+    private static Map<String, Route> reading(Route route) {
+        return Map.of(GET, route, HEAD, route);
     }
 
     /** Whoever may not come in learns nothing here, not even which methods there are. */

@@ -30,7 +30,6 @@ final class StatusRoutes {
     }
 
     void metrics(Exchange exchange) {
-        exchange.response().header("Content-Type", metrics.contentType());
-        exchange.response().send(metrics.text());
+        exchange.send(200, metrics.contentType(), metrics.text());
     }
 }

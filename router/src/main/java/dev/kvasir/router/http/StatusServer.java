@@ -1,8 +1,12 @@
 package dev.kvasir.router.http;
 
+import io.helidon.http.Method;
 import io.helidon.webserver.WebServer;
 import io.helidon.webserver.http.HttpRouting;
+import io.helidon.webserver.http.ServerRequest;
+import io.helidon.webserver.http.ServerResponse;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.util.List;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -39,18 +43,26 @@ public final class StatusServer implements AutoCloseable {
 
     private static void routes(
             HttpRouting.Builder routing, MetricsPage metrics, String version, BooleanSupplier serving) {
-        routing.get(
-                        "/health",
-                        (_, response) -> response.status(serving.getAsBoolean() ? 200 : 503)
-                                .send())
-                .get("/version", (_, response) -> {
-                    response.header("Content-Type", "application/json");
-                    response.send(Json.bytes(Json.object().put("version", version)));
-                })
-                .get("/metrics", (_, response) -> {
-                    response.header("Content-Type", metrics.contentType());
-                    response.send(metrics.text());
-                });
+        for (var method : List.of(Method.GET, Method.HEAD)) {
+            routing.route(
+                            method,
+                            "/health",
+                            (_, response) -> response.status(serving.getAsBoolean() ? 200 : 503)
+                                    .send())
+                    .route(method, "/version", (request, response) -> {
+                        var body = Json.bytes(Json.object().put("version", version));
+                        send(request, response, "application/json", body);
+                    })
+                    .route(
+                            method,
+                            "/metrics",
+                            (request, response) -> send(request, response, metrics.contentType(), metrics.text()));
+        }
+    }
+
+    private static void send(ServerRequest request, ServerResponse response, String type, byte[] body) {
+        response.header("Content-Type", type);
+        Exchange.send(request, response, body);
     }
 
     public int port() {

@@ -4,8 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kvasir.router.TestCluster;
 import dev.kvasir.router.TestModel;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 class OtherRoutesTest {
@@ -70,6 +77,54 @@ class OtherRoutesTest {
             assertThat(door.get("/health").statusCode()).isEqualTo(200);
             assertThat(door.get("/ping").statusCode()).isEqualTo(200);
             assertThat(door.post("/ping", "").statusCode()).isEqualTo(200);
+        }
+    }
+
+    /** Were a body sent, it would be read as the beginning of the next answer. */
+    @Test
+    void headIsAnsweredWithoutABodyOnAConnectionThatGoesOn() {
+        try (var door = Door.saying("x")) {
+            var paths =
+                    List.of("/health", "/ping", "/version", "/metrics", "/v1/models", "/v1/completions", "/nowhere");
+            var statuses = List.of(200, 200, 200, 200, 200, 405, 404);
+            var requests = paths.stream()
+                    .map(path -> "HEAD %s HTTP/1.1\r\nHost: x\r\n\r\n".formatted(path))
+                    .collect(Collectors.joining());
+            var answers = door.raw(requests + "GET /load HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    .split("\r\n\r\n", -1);
+            for (int i = 0; i < paths.size(); i++) {
+                assertThat(answers[i]).as(paths.get(i)).startsWith("HTTP/1.1 " + statuses.get(i) + " ");
+            }
+            assertThat(answers[2])
+                    .containsIgnoringCase(
+                            "Content-Length: " + door.get("/version").body().length());
+            assertThat(answers[paths.size()]).startsWith("HTTP/1.1 200 ");
+            assertThat(answers[paths.size() + 1]).isEqualTo("{\"server_load\":0}");
+        }
+    }
+
+    @Test
+    void headDoesNotTakeAStreamOver() {
+        try (var door = Door.saying("x")) {
+            assertThat(door.raw("HEAD /v1/streams/cmpl-1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+                    .startsWith("HTTP/1.1 405 ")
+                    .containsIgnoringCase("Allow: GET\r\n");
+        }
+    }
+
+    @Test
+    void membersWithoutADoorAnswerHeadToo() throws IOException, InterruptedException {
+        var server = StatusServer.start("127.0.0.1", 0, new PrometheusRegistry(), "1.2.3", () -> true);
+        try (server;
+                var client = HttpClient.newHttpClient()) {
+            for (var path : List.of("/health", "/version", "/metrics")) {
+                var head = HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d%s".formatted(server.port(), path)))
+                        .HEAD()
+                        .build();
+                var answer = client.send(head, HttpResponse.BodyHandlers.ofString());
+                assertThat(answer.statusCode()).as(path).isEqualTo(200);
+                assertThat(answer.body()).isEmpty();
+            }
         }
     }
 
