@@ -30,8 +30,12 @@ final class MemberFile {
             var target = file.toAbsolutePath();
             Files.createDirectories(target.getParent());
             var temporary = Files.createTempFile(target.getParent(), ".member", ".json");
-            Files.writeString(temporary, json.toPrettyString() + "\n");
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            try {
+                Files.writeString(temporary, json.toPrettyString() + "\n");
+                Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            } finally {
+                Files.deleteIfExists(temporary); // There still where that failed, as on a full disk.
+            }
             return new MemberFile(target);
         } catch (IOException e) {
             throw new CommandException("cannot write " + file + ": " + e, e);
