@@ -55,17 +55,12 @@ final class Settings {
             var reference = ConfigFactory.parseURL(resource("reference.conf"));
             var own = file == null ? ConfigFactory.empty() : parse(file);
             refuseUnknown(own, reference);
-            var variables = ConfigFactory.parseMap(
-                    environment.entrySet().stream()
-                            .filter(entry -> entry.getKey().matches("KVASIR_[A-Z0-9_]+"))
-                            .filter(entry -> !entry.getValue().isEmpty())
-                            .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)),
-                    "environment");
             var fromEnvironment = reference
                     .withOnlyPath(ENVIRONMENT)
-                    .withFallback(variables)
+                    .withFallback(variables(environment))
                     .resolve(ConfigResolveOptions.noSystem())
                     .withOnlyPath(ENVIRONMENT);
+            fromEnvironment.entrySet().forEach(entry -> refuseServiceLink(entry.getValue()));
             var all = flags(flags)
                     .withFallback(renamed(fromEnvironment))
                     .withFallback(own)
@@ -74,6 +69,27 @@ final class Settings {
             return new Settings(all, reference.withoutPath(ENVIRONMENT).resolve(ConfigResolveOptions.noSystem()));
         } catch (ConfigException e) {
             throw new ConfigurationException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private static Config variables(Map<String, String> environment) {
+        var config = ConfigFactory.empty();
+        for (var variable : environment.entrySet()) {
+            var name = variable.getKey();
+            if (name.matches("KVASIR_[A-Z0-9_]+") && !variable.getValue().isEmpty()) {
+                config = config.withValue(name, ConfigValueFactory.fromAnyRef(variable.getValue(), name));
+            }
+        }
+        return config;
+    }
+
+    /** For a service named kvasir Kubernetes sets KVASIR_PORT in all pods, and likewise for kvasir-grpc. */
+    private static void refuseServiceLink(ConfigValue variable) {
+        var value = String.valueOf(variable.unwrapped());
+        if (value.startsWith("tcp://")) {
+            throw new ConfigurationException(
+                    "%s is %s, as Kubernetes sets it for a service, but is a setting of Kvasir; 'enableServiceLinks: false' in the pod's spec leaves such variables out"
+                            .formatted(variable.origin().description(), value));
         }
     }
 

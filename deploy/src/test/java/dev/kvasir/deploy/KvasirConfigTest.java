@@ -217,6 +217,32 @@ final class KvasirConfigTest {
     }
 
     @Test
+    void aRefusalNamesTheVariable() {
+        assertThatThrownBy(() -> KvasirConfig.load(null, Map.of("KVASIR_PORT", "many"), Map.of()))
+                .hasMessage("KVASIR_PORT: http-port is not a number");
+        assertThat(Settings.load(null, Map.of("KVASIR_PORT", "1"), Map.of()).changed())
+                .containsExactly("kvasir.router.http-port = 1 (KVASIR_PORT)");
+    }
+
+    @Test
+    void whatKubernetesSaysOfServicesIsToldFromSettings() {
+        var links = Map.of("KVASIR_PORT_8000_TCP", "tcp://10.1.2.3:8000", "KVASIR_SERVICE_PORT", "8000");
+        assertThat(Settings.load(null, links, Map.of()).changed()).isEmpty();
+        assertThatThrownBy(() -> Settings.load(null, Map.of("KVASIR_PORT", "tcp://10.1.2.3:8000"), Map.of()))
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessageStartingWith("KVASIR_PORT is tcp://10.1.2.3:8000, as Kubernetes sets it for a service")
+                .hasMessageContaining("enableServiceLinks: false");
+    }
+
+    @Test
+    void memoryForNamesIsSetForRoutersAndWorkers() {
+        var config = KvasirConfig.load(
+                null, Map.of("KVASIR_ROUTER_NAME_CACHE", "1 MiB", "KVASIR_WORKER_NAME_CACHE", "0 MiB"), Map.of());
+        assertThat(config.router().nameCacheBytes()).isEqualTo(1 << 20);
+        assertThat(config.worker().nameCacheBytes()).isZero();
+    }
+
+    @Test
     void aFileThatIsNotThereIsNamed() {
         var missing = folder.resolve("missing.conf");
         assertThatThrownBy(() -> load(missing, Map.of(), Map.of())).hasMessageContaining(missing.toString());
