@@ -2,6 +2,7 @@ package dev.kvasir.deploy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.kvasir.model.ModelFolder;
+import dev.kvasir.model.config.ModelConfig;
 import dev.kvasir.model.weights.DType;
 import dev.kvasir.worker.doctor.StepTimes;
 import dev.kvasir.worker.kernel.KvFormat;
@@ -77,8 +78,7 @@ final class StepsCommand implements Callable<Integer> {
         var config = KvasirConfig.load(modelFlags.configFile(), System.getenv(), given);
         var model = ModelFolder.open(config.model()).config();
         var plan = new StepTimes.Plan(batches, context, prompts, known, repeats, !issued, formats(config));
-        var times =
-                StepTimes.measure(model, plan, config.worker().tensorParallelSize(), WorkerMember.cudaOptions(config));
+        var times = measure(model, plan, config);
         var out = spec.commandLine().getOut();
         out.println("step     KV    sequences    rows  context  step ms  device ms    tokens/s");
         for (var time : times) {
@@ -99,6 +99,15 @@ final class StepsCommand implements Callable<Integer> {
             new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(json.toFile(), times);
         }
         return Kvasir.SUCCESS;
+    }
+
+    private static List<StepTimes.StepTime> measure(ModelConfig model, StepTimes.Plan plan, KvasirConfig config) {
+        try {
+            return StepTimes.measure(
+                    model, plan, config.worker().tensorParallelSize(), WorkerMember.cudaOptions(config));
+        } catch (IllegalArgumentException e) {
+            throw new CommandException(String.valueOf(e.getMessage()), e);
+        }
     }
 
     private List<KvFormat> formats(KvasirConfig config) {

@@ -141,14 +141,14 @@ public final class StepTimes implements AutoCloseable {
     /**
      * Measures all steps of a plan, on one GPU or on several that compute the model together.
      *
-     * @throws IllegalStateException where there are not so many GPUs, with the reason
+     * @throws IllegalArgumentException where there are not so many GPUs, with the reason, or the model cannot be split so
      */
     public static List<StepTime> measure(ModelConfig config, Plan plan, int gpuCount, CudaOptions options) {
         var gpus = new ArrayList<GpuInfo>();
         while (gpus.size() < gpuCount) {
             switch (GpuSearch.at(gpus.size())) {
                 case GpuSearch.None(var reason) ->
-                    throw new IllegalStateException(
+                    throw new IllegalArgumentException(
                             "steps are timed on %d GPU(s), found are %d: %s".formatted(gpuCount, gpus.size(), reason));
                 case GpuSearch.Found(var gpu) -> gpus.add(gpu);
             }
