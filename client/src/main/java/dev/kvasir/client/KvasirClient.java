@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 
 /**
  * A client of a Kvasir cluster. Knows several routers, and needs only one of them to live: requests that did not begin are
@@ -30,7 +31,7 @@ public final class KvasirClient implements AutoCloseable {
     private static final int ATTEMPTS_MAX = 20;
     private static final long KEEP_ALIVE_SECONDS = 10;
     private static final long KEEP_ALIVE_TIMEOUT_SECONDS = 3;
-    private static final String HTTPS = "https://";
+    private static final Pattern SCHEME = Pattern.compile("^https?://");
 
     private final Routers routers;
 
@@ -61,10 +62,10 @@ public final class KvasirClient implements AutoCloseable {
     /**
      * A connection to one router's gRPC door, for calls that this client does not make itself.
      *
-     * @param address host:port, also after {@code https://}
+     * @param address host:port, also after {@code http://} or {@code https://}
      */
     public static ManagedChannel channel(String address, ConnectionOptions options) {
-        var target = address.startsWith(HTTPS) ? address.substring(HTTPS.length()) : address;
+        var target = SCHEME.matcher(address).replaceFirst("");
         return NettyChannelBuilder.forTarget(target, credentials(options))
                 .intercept(options.apiKey().map(KvasirClient::showing).stream().toList())
                 // A router that is gone without a word is noticed.

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /** The OpenAI HTTP API as the commands use it. What goes wrong is a {@link CommandException} that says what. */
@@ -177,6 +178,12 @@ final class ApiClient implements AutoCloseable {
     }
 
     private CommandException unreachable(IOException cause) {
+        if (cause instanceof SSLException) {
+            return new CommandException(
+                    "cannot speak TLS with %s: %s (--cacert names certificates to believe in)"
+                            .formatted(root, cause.getMessage()),
+                    cause);
+        }
         return new CommandException("no server answers at " + root, cause);
     }
 

@@ -11,6 +11,7 @@ import dev.kvasir.model.ModelFileException;
 import dev.kvasir.model.tokenizer.PromptException;
 import dev.kvasir.protocol.BadRequestException;
 import java.io.PrintWriter;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Objects;
@@ -86,6 +87,7 @@ public final class Kvasir implements Callable<Integer> {
                 .setAbbreviatedSubcommandsAllowed(false)
                 .setExecutionExceptionHandler((failure, command, _) -> main.report(failure, command));
         Objects.requireNonNull(line.getSubcommands().get("bench")).addSubcommand(new SharingCommand());
+        line.registerConverter(URI.class, new ServerUrl());
         addHelp(line);
         line.setParameterExceptionHandler((failure, _) -> wrongUsage(failure));
         line.setExecutionStrategy(parsed -> {
@@ -132,10 +134,13 @@ public final class Kvasir implements Callable<Integer> {
     private static int wrongUsage(ParameterException failure) {
         var command = failure.getCommandLine();
         var err = command.getErr();
-        err.println("kvasir: " + failure.getMessage());
         if (failure instanceof CommandLine.UnmatchedArgumentException unmatched) {
-            nearest(unmatched.getUnmatched().getFirst(), command)
-                    .ifPresent(name -> err.println("Did you mean " + name + "?"));
+            var written = unmatched.getUnmatched().getFirst();
+            boolean isCommand = command.getParent() == null && !unmatched.isUnknownOption();
+            err.println("kvasir: " + (isCommand ? "There is no command '" + written + "'" : failure.getMessage()));
+            nearest(written, command).ifPresent(name -> err.println("Did you mean " + name + "?"));
+        } else {
+            err.println("kvasir: " + failure.getMessage());
         }
         err.println("'" + command.getCommandSpec().qualifiedName() + " --help' lists what there is.");
         err.flush();

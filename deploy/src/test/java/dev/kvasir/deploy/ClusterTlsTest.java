@@ -203,6 +203,7 @@ final class ClusterTlsTest {
             tls.put("kvasir.cluster.join", router.addresses().cluster());
             try (var _ = start(tls);
                     var client = https(router, "sk-test");
+                    var unbelieving = new ApiClient(router.addresses().http());
                     var stranger = https(router, "sk-other")) {
                 var request = ApiClient.JSON
                         .createObjectNode()
@@ -212,6 +213,9 @@ final class ClusterTlsTest {
                         .put("ignore_eos", true);
                 assertThat(tokens(client, request)).isEqualTo(16);
                 assertThatThrownBy(stranger::models).hasMessageContaining("401", "the API key is not known");
+                assertThatThrownBy(unbelieving::models)
+                        .isInstanceOf(CommandException.class)
+                        .hasMessageStartingWith("cannot speak TLS with https://");
                 assertThat(tokensOverGrpc(router)).isEqualTo(16);
                 aStreamIsResumedWithTheKeyOfItsTenantAlone(router, request);
                 assertThat(bench(router, "--api-key=sk-test")).isEqualTo(0);

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 final class CommandLineTest {
@@ -34,12 +35,27 @@ final class CommandLineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"drain", "why"})
-    void aRouterThatIsNotThereIsSaidInOneLine(String command) {
-        assertThat(run(command, "127.0.0.1:7355", "--grpc", "127.0.0.1:1")).isEqualTo(1);
+    @CsvSource({"drain, 127.0.0.1:1", "why, 127.0.0.1:1", "why, http://127.0.0.1:1"})
+    void aRouterThatIsNotThereIsSaidInOneLine(String command, String router) {
+        assertThat(run(command, "127.0.0.1:7355", "--grpc", router)).isEqualTo(1);
         assertThat(err.toString().strip())
-                .startsWith("kvasir: no router answers at 127.0.0.1:1 (--grpc): ")
+                .startsWith("kvasir: no router answers at " + router + " (--grpc): ")
                 .hasLineCount(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"http://127.0.0.1:1", "http://127.0.0.1:1/", "http://127.0.0.1:1/v1", "127.0.0.1:1"})
+    void aServerIsNamedAsOtherClientsNameIt(String url) {
+        assertThat(run("models", "--url", url)).isZero();
+        assertThat(out.toString()).contains("no server answers at http://127.0.0.1:1\n");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"http://", "ftp://127.0.0.1:1", "a b", ""})
+    void whatNamesNoServerIsRefused(String url) {
+        assertThat(run("models", "--url", url)).isEqualTo(Kvasir.USAGE);
+        assertThat(err.toString())
+                .contains("Invalid value for option '--url': '" + url + "' is not like http://HOST:PORT");
     }
 
     @Test
@@ -109,7 +125,11 @@ final class CommandLineTest {
         assertThat(run("serve", "--port", "70000")).isEqualTo(Kvasir.USAGE);
         assertThat(run("serve", "--roles", "boss")).isEqualTo(Kvasir.USAGE);
         assertThat(err.toString())
-                .contains("Unknown option: '--prot'", "Did you mean --port?", "Did you mean serve?")
+                .contains(
+                        "Unknown option: '--prot'",
+                        "There is no command 'sevre'",
+                        "Did you mean --port?",
+                        "Did you mean serve?")
                 .contains("--port: kvasir.router.http-port is 70000 but must be 0..65535")
                 .contains("roles are router, worker and kvstore")
                 .doesNotContain("\tat ", "Exception");
@@ -120,6 +140,12 @@ final class CommandLineTest {
         assertThat(run("tokenize", "--model", "/nowhere/to/be/found", "x")).isEqualTo(Kvasir.FAILURE);
         assertThat(run("serve", "--model", "/nowhere/to/be/found")).isEqualTo(Kvasir.FAILURE);
         assertThat(err.toString()).contains("/nowhere/to/be/found").doesNotContain("\tat ");
+    }
+
+    @Test
+    void stepsThatCannotBeTimedHereSayWhy() {
+        assertThat(run("steps", "--tensor-parallel-size", "8")).isEqualTo(Kvasir.FAILURE);
+        assertThat(err.toString().strip()).startsWith("kvasir: ").doesNotContain("internal error");
     }
 
     @Test

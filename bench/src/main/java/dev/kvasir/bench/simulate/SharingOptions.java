@@ -9,6 +9,7 @@ final class SharingOptions {
             names = "--store-share",
             paramLabel = "PERCENT,...",
             split = ",",
+            hideParamSyntax = true,
             defaultValue = "0",
             description =
                     "Share of the cache that is a kvstore's, which keeps what workers let go of and lets all of them pull it;"

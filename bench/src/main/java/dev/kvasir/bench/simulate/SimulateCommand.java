@@ -59,6 +59,7 @@ public final class SimulateCommand implements Callable<Integer> {
             names = "--workers",
             paramLabel = "N,...",
             split = ",",
+            hideParamSyntax = true,
             defaultValue = "8",
             description = "Cluster sizes (default: ${DEFAULT-VALUE}).")
     private List<Integer> workers;
@@ -67,6 +68,7 @@ public final class SimulateCommand implements Callable<Integer> {
             names = "--cache",
             paramLabel = "PERCENT,...",
             split = ",",
+            hideParamSyntax = true,
             defaultValue = "20",
             description =
                     "Cache of the whole cluster, in percent of the trace's different blocks (default: ${DEFAULT-VALUE}).")
@@ -76,6 +78,7 @@ public final class SimulateCommand implements Callable<Integer> {
             names = "--placement",
             paramLabel = "POLICY,...",
             split = ",",
+            hideParamSyntax = true,
             defaultValue = "cost,round-robin,least-loaded,bounded-hash,longest-prefix,prefix-threshold",
             description = "Policies to compare (default: all).")
     private List<String> policies;
