@@ -26,6 +26,9 @@ final class PeerSum {
     /** As the kernel that goes on with the norm has it: pieces of 16 bytes of a row, and rows. */
     private static final int NORM_PIECES = 1024;
 
+    /** Lines that such pieces take: twelve of their sixteen bytes are of a row. */
+    private static final int NORM_LINES = Math.ceilDiv(NORM_PIECES * 16, 12);
+
     private static final int NORM_ROWS = 128;
     /** What is sent to all others together by it, without marks: more is faster fetched. */
     private static final long NORM_BYTES = 1L << 20;
@@ -79,7 +82,7 @@ final class PeerSum {
         signals = table.register(rank, address + slotBytes);
         counters = address + slotBytes + signalBytes;
         pushCounters = counters + counterBytes;
-        long normBytes = fused ? 2L * width * NORM_ROWS * NORM_PIECES * 2 * 2 * LINE_BYTES : 0;
+        long normBytes = fused ? 2L * width * NORM_ROWS * NORM_LINES * 2 * LINE_BYTES : 0;
         long norms = fused ? clear(kernels, normBytes + 4L * NORM_ROWS) : 0;
         normSlots = table.register(rank, norms);
         normCounters = norms + normBytes;

@@ -10,6 +10,8 @@ import dev.kvasir.worker.kernel.RotaryTable;
 /** Rotary positions, and keys and values on their way into the blocks. */
 final class Rotation {
     private static final int THREADS = 128;
+    /** KV heads that a thread block may have together, where no scale is sought for each. */
+    private static final int HEADS_TOGETHER = 4;
 
     private final Stream stream;
     private final PerType<DeviceKernel> rotate;
@@ -71,12 +73,14 @@ final class Rotation {
         DType type = key.type();
         // A row that is stored by a scale is kept until its largest element is known.
         int rowBytes = layout.format().scaled() ? (layout.keySize() + layout.valueSize()) * Float.BYTES : 0;
+        boolean together = !layout.format().scaled() && layout.kvHeadCount() % HEADS_TOGETHER == 0;
+        int parts = together ? layout.kvHeadCount() / HEADS_TOGETHER : layout.kvHeadCount();
         rotateWrite
                 .of(type)
                 .of(layout.format())
                 .launchEarly(
                         stream,
-                        Grid.of(batch.rows(), layout.kvHeadCount(), THREADS)
+                        Grid.of(batch.rows(), parts, together ? 2 * THREADS : THREADS)
                                 .withShared(frequencies.sharedBytes() + rowBytes),
                         new Arguments()
                                 .pointer(query.address())

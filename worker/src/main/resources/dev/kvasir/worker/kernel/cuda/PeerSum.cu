@@ -57,6 +57,25 @@ __device__ __forceinline__ ulonglong2 received(const uint64* line) {
     asm volatile("ld.relaxed.sys.global.v2.u64 {%0, %1}, [%2];" : "=l"(r.x), "=l"(r.y) : "l"(line) : "memory");
     return r;
 }
+// The same with twelve bytes and the number once: sixteen bytes are moved at once where they are one number of 128 bits.
+__device__ __forceinline__ void send12(uint64* line, const uint32 (&words)[3], uint32 turn) {
+    asm volatile(
+        "{.reg .b64 low, high; .reg .b128 whole; mov.b64 low, {%1, %2}; mov.b64 high, {%3, %4};"
+        " mov.b128 whole, {low, high}; st.relaxed.sys.global.b128 [%0], whole;}" ::"l"(line),
+        "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(turn)
+        : "memory");
+}
+// Returns the number.
+__device__ __forceinline__ uint32 received12(const uint64* line, uint32 (&words)[3]) {
+    uint32 turn;
+    asm volatile(
+        "{.reg .b64 low, high; .reg .b128 whole; ld.relaxed.sys.global.b128 whole, [%4]; mov.b128 {low, high}, whole;"
+        " mov.b64 {%0, %1}, low; mov.b64 {%2, %3}, high;}"
+        : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(turn)
+        : "l"(line)
+        : "memory");
+    return turn;
+}
 __device__ __forceinline__ uint4 load16(const void* from) {
     uint4 r;
     asm volatile("ld.relaxed.sys.global.v4.u32 {%0,%1,%2,%3}, [%4];"
@@ -292,11 +311,13 @@ __device__ void peer_push_sum(
 constexpr int NORM_THREADS = 512;
 constexpr int NORM_ROUNDS = 2;
 constexpr int NORM_ROWS = 128;
-// Of 8 bytes, for one row; a thread has two of them in each round.
-constexpr int NORM_LINES = 2 * NORM_ROUNDS * NORM_THREADS;
+// Of 12 bytes, for one row.
+constexpr int NORM_LINES = (NORM_ROUNDS * NORM_THREADS * 16 + 11) / 12;
+constexpr int NORM_LINE_ROUNDS = (NORM_LINES + NORM_THREADS - 1) / NORM_THREADS;
 
 // hidden[row] += parts[0][row] + parts[1][row] + ..., as peer_sum; out[row] = hidden[row] / rms * (offset + weight), as rms_norm
-// to the bit. A row has at most NORM_ROUNDS * NORM_THREADS pieces of 16 bytes.
+// to the bit. A row has at most NORM_ROUNDS * NORM_THREADS pieces of 16 bytes. A thread has a line of every rank, or several;
+// the sums go through shared memory, since norms have pieces of another length.
 template <typename T, int RANKS>
 __device__ void peer_push_norm(
     const Ranked<uint64>& slots,
@@ -314,7 +335,14 @@ __device__ void peer_push_norm(
     float epsilon,
     float offset) {
     constexpr int N = Pack<T>::SIZE;
+    constexpr int W = 4 / sizeof(T);
+    union Words {
+        uint32 bits[3];
+        T values[3 * W];
+        __device__ Words() {}
+    };
     __shared__ float scratch[32];
+    __shared__ __align__(16) uint32 sumOfRow[NORM_ROUNDS * NORM_THREADS * 4];
     const long row = blockIdx.x;
     // Weights are nobody's output: they are fetched while the predecessor still runs.
     Pack<float> weights[NORM_ROUNDS][N / 4] = {};
@@ -336,58 +364,75 @@ __device__ void peer_push_norm(
     for (int r = 1; r < RANKS; r++) {
         pick(mine, r == rank, static_cast<const uint64*>(slots.of[r]));
     }
-    Bits<T> own[NORM_ROUNDS];
-    Pack<T> result[NORM_ROUNDS] = {};
+    const int words = columns / W;
+    const uint32* ownWords = reinterpret_cast<const uint32*>(part + row * partStride);
+    const uint32* hiddenWords = reinterpret_cast<const uint32*>(hidden + row * hiddenStride);
+    Words own[NORM_LINE_ROUNDS];
+    Words before[NORM_LINE_ROUNDS];
 #pragma unroll
-    for (int k = 0; k < NORM_ROUNDS; k++) {
-        const int c = (k * NORM_THREADS + threadIdx.x) * N;
-        if (c < columns) {
-            own[k].bits = *reinterpret_cast<const uint4*>(part + row * partStride + c);
-            const uint64 line = place + (2 * k * NORM_THREADS + threadIdx.x) * 2;
+    for (int k = 0; k < NORM_LINE_ROUNDS; k++) {
+        const int line = k * NORM_THREADS + threadIdx.x;
+        if (3 * line < words) {
+#pragma unroll
+            for (int i = 0; i < 3; i++) {
+                own[k].bits[i] = 3 * line + i < words ? ownWords[3 * line + i] : 0;
+            }
 #pragma unroll
             for (int r = 0; r < RANKS; r++) {
                 if (r < ranks && r != rank) {
-                    uint64* to = slots.of[r] + rank * RANK + line;
-                    send(to, own[k].bits.x, own[k].bits.y, turn);
-                    send(to + NORM_THREADS * 2, own[k].bits.z, own[k].bits.w, turn);
+                    send12(slots.of[r] + rank * RANK + place + line * 2, own[k].bits, turn);
                 }
             }
-            result[k] = load_pack(hidden + row * hiddenStride + c);
+#pragma unroll
+            for (int i = 0; i < 3; i++) {
+                before[k].bits[i] = 3 * line + i < words ? hiddenWords[3 * line + i] : 0;
+            }
         }
     }
-    float squares = 0;
 #pragma unroll
-    for (int k = 0; k < NORM_ROUNDS; k++) {
-        const int c = (k * NORM_THREADS + threadIdx.x) * N;
-        if (c < columns) {
-            const uint64 line = place + (2 * k * NORM_THREADS + threadIdx.x) * 2;
-            float sums[N] = {};
+    for (int k = 0; k < NORM_LINE_ROUNDS; k++) {
+        const int line = k * NORM_THREADS + threadIdx.x;
+        if (3 * line < words) {
+            float sums[3 * W] = {};
 #pragma unroll
             for (int r = 0; r < RANKS; r++) {
                 if (r < ranks) {
-                    Bits<T> other = own[k];
+                    Words other = own[k];
                     if (r != rank) {
-                        const uint64* from = mine + r * RANK + line;
+                        const uint64* from = mine + r * RANK + place + line * 2;
                         Patience patience;
-                        ulonglong2 low = received(from), high = received(from + NORM_THREADS * 2);
-                        while (static_cast<uint32>(low.x >> 32) != turn || static_cast<uint32>(low.y >> 32) != turn ||
-                               static_cast<uint32>(high.x >> 32) != turn || static_cast<uint32>(high.y >> 32) != turn) {
+                        while (received12(from, other.bits) != turn) {
                             patience.tick();
-                            low = received(from);
-                            high = received(from + NORM_THREADS * 2);
                         }
-                        other.bits = make_uint4(static_cast<uint32>(low.x), static_cast<uint32>(low.y),
-                                                static_cast<uint32>(high.x), static_cast<uint32>(high.y));
                     }
 #pragma unroll
-                    for (int j = 0; j < N; j++) {
+                    for (int j = 0; j < 3 * W; j++) {
                         sums[j] += to_float(other.values[j]);
                     }
                 }
             }
 #pragma unroll
+            for (int j = 0; j < 3 * W; j++) {
+                before[k].values[j] = from_float<T>(to_float(before[k].values[j]) + sums[j]);
+            }
+#pragma unroll
+            for (int i = 0; i < 3; i++) {
+                if (3 * line + i < words) {
+                    sumOfRow[3 * line + i] = before[k].bits[i];
+                }
+            }
+        }
+    }
+    __syncthreads();
+    Pack<T> result[NORM_ROUNDS] = {};
+    float squares = 0;
+#pragma unroll
+    for (int k = 0; k < NORM_ROUNDS; k++) {
+        const int c = (k * NORM_THREADS + threadIdx.x) * N;
+        if (c < columns) {
+            result[k] = load_pack(reinterpret_cast<const T*>(sumOfRow) + c);
+#pragma unroll
             for (int j = 0; j < N; j++) {
-                result[k].values[j] = from_float<T>(to_float(result[k].values[j]) + sums[j]);
                 squares += to_float(result[k].values[j]) * to_float(result[k].values[j]);
             }
             store_pack(hidden + row * hiddenStride + c, result[k]);

@@ -74,8 +74,68 @@ __device__ __forceinline__ unsigned store_scaled(e4m3* to, const float* from, in
     return scale;
 }
 
-// Rotates queries in place and keys on their way into the blocks, and copies values there. One thread block per row and
-// KV head, with the query heads that share it; pairs may be 0. Shared: 2 * pairs floats; with scales keySize + valueSize more.
+// What rotate_write does for `kvHeads` KV heads from `kvHead` on, sixteen bytes of either half of a head at a time.
+template <typename T, typename K>
+__device__ __forceinline__ void rotate_write_packs(
+    T* query,
+    const T* key,
+    const T* value,
+    K* keys,
+    K* values,
+    int blockSize,
+    int group,
+    int kvHead,
+    int kvHeads,
+    int keySize,
+    int valueSize,
+    const float* cosines,
+    const float* sines) {
+    constexpr int N = Pack<T>::SIZE;
+    const int pairs = keySize / 2;
+    const int packsOfHead = pairs / N;
+    const int packsOfValue = valueSize / N;
+    const int rotated = kvHeads * (group + 1) * packsOfHead;
+    for (int t = threadIdx.x; t < rotated + kvHeads * packsOfValue; t += blockDim.x) {
+        if (t < rotated) {
+            const int head = t / packsOfHead;
+            const int c = t % packsOfHead * N;
+            const int ofKv = kvHead + head / (group + 1);
+            const int inGroup = head % (group + 1);
+            T* q = query + (static_cast<long>(ofKv) * group + inGroup) * keySize;
+            const T* from = inGroup < group ? q : key + ofKv * keySize;
+            T* to = inGroup < group ? q : reinterpret_cast<T*>(keys + static_cast<long>(ofKv) * blockSize * keySize);
+            Pack<T> x = load_pack(from + c);
+            Pack<T> y = load_pack(from + pairs + c);
+#pragma unroll
+            for (int i = 0; i < N; i++) {
+                const float a = to_float(x.values[i]);
+                const float b = to_float(y.values[i]);
+                x.values[i] = from_float<T>(a * cosines[c + i] - b * sines[c + i]);
+                y.values[i] = from_float<T>(b * cosines[c + i] + a * sines[c + i]);
+            }
+            store_pack(to + c, x);
+            store_pack(to + pairs + c, y);
+        } else {
+            const int ofKv = kvHead + (t - rotated) / packsOfValue;
+            const int c = (t - rotated) % packsOfValue * N;
+            T* to = reinterpret_cast<T*>(values + static_cast<long>(ofKv) * blockSize * valueSize);
+            store_pack(to + c, load_pack(value + ofKv * valueSize + c));
+        }
+    }
+}
+
+template <typename A, typename B>
+struct Same {
+    static constexpr bool IS = false;
+};
+template <typename A>
+struct Same<A, A> {
+    static constexpr bool IS = true;
+};
+
+// Rotates queries in place and keys on their way into the blocks, and copies values there. Thread blocks (rows, part): each
+// has its share of the KV heads, with the query heads that share them; with scales one KV head. pairs may be 0. Shared:
+// 2 * pairs floats; with scales keySize + valueSize more.
 template <typename T, typename K>
 __device__ void rotate_write(
     T* query,
@@ -101,13 +161,39 @@ __device__ void rotate_write(
     int tableStride) {
     extern __shared__ float shared[];
     const int row = blockIdx.x;
-    const int kvHead = blockIdx.y;
+    const int kvHeads = kvHeadCount / gridDim.y;
     const int position = positions[row];
     const int block = blockTables[static_cast<long>(rowSequence[row]) * tableStride + position / blockSize];
     angles(shared, shared + pairs, frequencies, pairs, factor, position);
     // Positions and tables are older than the predecessor; all else is not.
     follow();
     const int group = headCount / kvHeadCount;
+    const int slot = position % blockSize;
+    if constexpr (Same<T, K>::IS) {
+        constexpr int N = Pack<T>::SIZE;
+        if (!interleaved && 2 * pairs == keySize && pairs % N == 0 && packs(query, queryStride, pairs) &&
+            packs(key, keyStride, pairs) && packs(value, valueStride, valueSize)) {
+            K* keys = kv + block * blockStride + static_cast<long>(slot) * keySize;
+            K* values = kv + block * blockStride + static_cast<long>(kvHeadCount) * blockSize * keySize +
+                        static_cast<long>(slot) * valueSize;
+            rotate_write_packs<T, K>(
+                query + static_cast<long>(row) * queryStride,
+                key + static_cast<long>(row) * keyStride,
+                value + static_cast<long>(row) * valueStride,
+                keys,
+                values,
+                blockSize,
+                group,
+                blockIdx.y * kvHeads,
+                kvHeads,
+                keySize,
+                valueSize,
+                shared,
+                shared + pairs);
+            return;
+        }
+    }
+    for (int kvHead = blockIdx.y * kvHeads; kvHead < (blockIdx.y + 1) * kvHeads; kvHead++) {
     T* q = query + static_cast<long>(row) * queryStride + static_cast<long>(kvHead) * group * keySize;
     for (int t = threadIdx.x; t < group * pairs; t += blockDim.x) {
         const int i = t % pairs;
@@ -119,7 +205,6 @@ __device__ void rotate_write(
         head[a] = from_float<T>(x * shared[i] - y * shared[pairs + i]);
         head[b] = from_float<T>(y * shared[i] + x * shared[pairs + i]);
     }
-    const int slot = position % blockSize;
     K* keys = kv + block * blockStride + (static_cast<long>(kvHead) * blockSize + slot) * keySize;
     K* values = kv + block * blockStride + static_cast<long>(kvHeadCount) * blockSize * keySize +
                 (static_cast<long>(kvHead) * blockSize + slot) * valueSize;
@@ -170,6 +255,7 @@ __device__ void rotate_write(
     }
     for (int c = threadIdx.x; c < valueSize; c += blockDim.x) {
         values[c] = from_float<K>(to_float(v[c]));
+    }
     }
     }
 }
