@@ -164,6 +164,11 @@ public final class CudaKernels implements Kernels {
         return gpu;
     }
 
+    /** Exchanges with other GPUs go on with norms, which matters for what is the fastest product after them. */
+    void followExchanges() {
+        products.followExchanges();
+    }
+
     KernelLibrary library() {
         return library;
     }

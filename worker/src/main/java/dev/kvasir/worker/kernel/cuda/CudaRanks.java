@@ -109,6 +109,9 @@ public final class CudaRanks implements Ranks {
                 // gone.
                 own.gpu().own(communicators.get(rank));
             }
+            if (near && fused(options)) {
+                own.followExchanges();
+            }
             for (int other = 0; near && other < count(); other++) {
                 if (other != rank) {
                     own.gpu().reach(kernels[other].gpu());

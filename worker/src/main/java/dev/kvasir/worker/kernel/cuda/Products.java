@@ -127,6 +127,11 @@ final class Products {
         return atOnce;
     }
 
+    /** From now on exchanges that go on with a norm are taken to come before products. */
+    void followExchanges() {
+        timer.followExchanges();
+    }
+
     /** Whether shapes that come for the first time are measured, which runs them several times. */
     void measureNewShapes(boolean whether) {
         measuring = whether;

@@ -18,7 +18,7 @@
 // peer_sum has one meeting, when all parts are there. A part may be written again after the exchange that follows: what other
 // ranks read of it, they have read before they come there. peer_gather has a second one, after which nobody reads any more.
 //
-// peer_push_norm is the same for whole rows, a block for each, and goes on with their norm. peer_largest sends one line for
+// peer_push_norm is the same for whole rows, a block for each, twelve bytes beside a number, and goes on with their norm. peer_largest sends one line for
 // each row: what is largest of the rank's columns. They have slots of their own: a line is always the same block's, and
 // the number it has grows with each exchange of that block.
 #include "Elements.cuh"

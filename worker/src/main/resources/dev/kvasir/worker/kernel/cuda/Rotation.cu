@@ -194,69 +194,69 @@ __device__ void rotate_write(
         }
     }
     for (int kvHead = blockIdx.y * kvHeads; kvHead < (blockIdx.y + 1) * kvHeads; kvHead++) {
-    T* q = query + static_cast<long>(row) * queryStride + static_cast<long>(kvHead) * group * keySize;
-    for (int t = threadIdx.x; t < group * pairs; t += blockDim.x) {
-        const int i = t % pairs;
-        T* head = q + t / pairs * keySize;
-        const int a = first_of(i, interleaved);
-        const int b = second_of(i, pairs, interleaved);
-        const float x = to_float(head[a]);
-        const float y = to_float(head[b]);
-        head[a] = from_float<T>(x * shared[i] - y * shared[pairs + i]);
-        head[b] = from_float<T>(y * shared[i] + x * shared[pairs + i]);
-    }
-    K* keys = kv + block * blockStride + (static_cast<long>(kvHead) * blockSize + slot) * keySize;
-    K* values = kv + block * blockStride + static_cast<long>(kvHeadCount) * blockSize * keySize +
-                (static_cast<long>(kvHead) * blockSize + slot) * valueSize;
-    const T* k = key + static_cast<long>(row) * keyStride + kvHead * keySize;
-    const T* v = value + static_cast<long>(row) * valueStride + kvHead * valueSize;
-    if constexpr (Scaled<K>::IS) {
-        __shared__ float scratch[32];
-        float* floats = shared + 2 * pairs;
-        float largestKey = 0;
-        float largestValue = 0;
-        for (int i = threadIdx.x; i < pairs; i += blockDim.x) {
+        T* q = query + static_cast<long>(row) * queryStride + static_cast<long>(kvHead) * group * keySize;
+        for (int t = threadIdx.x; t < group * pairs; t += blockDim.x) {
+            const int i = t % pairs;
+            T* head = q + t / pairs * keySize;
             const int a = first_of(i, interleaved);
             const int b = second_of(i, pairs, interleaved);
-            const float x = to_float(k[a]);
-            const float y = to_float(k[b]);
-            floats[a] = x * shared[i] - y * shared[pairs + i];
-            floats[b] = y * shared[i] + x * shared[pairs + i];
-            largestKey = fmaxf(largestKey, fmaxf(fabsf(floats[a]), fabsf(floats[b])));
+            const float x = to_float(head[a]);
+            const float y = to_float(head[b]);
+            head[a] = from_float<T>(x * shared[i] - y * shared[pairs + i]);
+            head[b] = from_float<T>(y * shared[i] + x * shared[pairs + i]);
         }
-        for (int c = 2 * pairs + threadIdx.x; c < keySize; c += blockDim.x) {
-            floats[c] = to_float(k[c]);
-            largestKey = fmaxf(largestKey, fabsf(floats[c]));
+        K* keys = kv + block * blockStride + (static_cast<long>(kvHead) * blockSize + slot) * keySize;
+        K* values = kv + block * blockStride + static_cast<long>(kvHeadCount) * blockSize * keySize +
+                    (static_cast<long>(kvHead) * blockSize + slot) * valueSize;
+        const T* k = key + static_cast<long>(row) * keyStride + kvHead * keySize;
+        const T* v = value + static_cast<long>(row) * valueStride + kvHead * valueSize;
+        if constexpr (Scaled<K>::IS) {
+            __shared__ float scratch[32];
+            float* floats = shared + 2 * pairs;
+            float largestKey = 0;
+            float largestValue = 0;
+            for (int i = threadIdx.x; i < pairs; i += blockDim.x) {
+                const int a = first_of(i, interleaved);
+                const int b = second_of(i, pairs, interleaved);
+                const float x = to_float(k[a]);
+                const float y = to_float(k[b]);
+                floats[a] = x * shared[i] - y * shared[pairs + i];
+                floats[b] = y * shared[i] + x * shared[pairs + i];
+                largestKey = fmaxf(largestKey, fmaxf(fabsf(floats[a]), fabsf(floats[b])));
+            }
+            for (int c = 2 * pairs + threadIdx.x; c < keySize; c += blockDim.x) {
+                floats[c] = to_float(k[c]);
+                largestKey = fmaxf(largestKey, fabsf(floats[c]));
+            }
+            for (int c = threadIdx.x; c < valueSize; c += blockDim.x) {
+                floats[keySize + c] = to_float(v[c]);
+                largestValue = fmaxf(largestValue, fabsf(floats[keySize + c]));
+            }
+            largestKey = block_largest(largestKey, scratch);
+            largestValue = block_largest(largestValue, scratch);
+            const unsigned keyScale = store_scaled(keys, floats, keySize, largestKey);
+            const unsigned valueScale = store_scaled(values, floats + keySize, valueSize, largestValue);
+            if (threadIdx.x == 0) {
+                const long at = scales_offset(kvHeadCount, blockSize, keySize, valueSize) + 4 * (kvHead * blockSize + slot);
+                unsigned char* bytes = reinterpret_cast<unsigned char*>(kv + block * blockStride);
+                *reinterpret_cast<unsigned*>(bytes + at) = keyScale | valueScale << 16;
+            }
+        } else {
+            for (int i = threadIdx.x; i < pairs; i += blockDim.x) {
+                const int a = first_of(i, interleaved);
+                const int b = second_of(i, pairs, interleaved);
+                const float x = to_float(k[a]);
+                const float y = to_float(k[b]);
+                keys[a] = from_float<K>(x * shared[i] - y * shared[pairs + i]);
+                keys[b] = from_float<K>(y * shared[i] + x * shared[pairs + i]);
+            }
+            for (int c = 2 * pairs + threadIdx.x; c < keySize; c += blockDim.x) {
+                keys[c] = from_float<K>(to_float(k[c]));
+            }
+            for (int c = threadIdx.x; c < valueSize; c += blockDim.x) {
+                values[c] = from_float<K>(to_float(v[c]));
+            }
         }
-        for (int c = threadIdx.x; c < valueSize; c += blockDim.x) {
-            floats[keySize + c] = to_float(v[c]);
-            largestValue = fmaxf(largestValue, fabsf(floats[keySize + c]));
-        }
-        largestKey = block_largest(largestKey, scratch);
-        largestValue = block_largest(largestValue, scratch);
-        const unsigned keyScale = store_scaled(keys, floats, keySize, largestKey);
-        const unsigned valueScale = store_scaled(values, floats + keySize, valueSize, largestValue);
-        if (threadIdx.x == 0) {
-            const long at = scales_offset(kvHeadCount, blockSize, keySize, valueSize) + 4 * (kvHead * blockSize + slot);
-            unsigned char* bytes = reinterpret_cast<unsigned char*>(kv + block * blockStride);
-            *reinterpret_cast<unsigned*>(bytes + at) = keyScale | valueScale << 16;
-        }
-    } else {
-    for (int i = threadIdx.x; i < pairs; i += blockDim.x) {
-        const int a = first_of(i, interleaved);
-        const int b = second_of(i, pairs, interleaved);
-        const float x = to_float(k[a]);
-        const float y = to_float(k[b]);
-        keys[a] = from_float<K>(x * shared[i] - y * shared[pairs + i]);
-        keys[b] = from_float<K>(y * shared[i] + x * shared[pairs + i]);
-    }
-    for (int c = 2 * pairs + threadIdx.x; c < keySize; c += blockDim.x) {
-        keys[c] = from_float<K>(to_float(k[c]));
-    }
-    for (int c = threadIdx.x; c < valueSize; c += blockDim.x) {
-        values[c] = from_float<K>(to_float(v[c]));
-    }
-    }
     }
 }
 
