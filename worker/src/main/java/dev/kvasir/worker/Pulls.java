@@ -30,8 +30,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class Pulls implements Puller {
     private static final Logger LOG = LoggerFactory.getLogger(Pulls.class);
-    private static final double PATIENCE = 3;
-    private static final long PATIENCE_MILLIS_MIN = 200;
 
     private final TransferClient client;
     private final BlockFormat format;
@@ -97,21 +95,26 @@ public final class Pulls implements Puller {
         var first = PullRoute.best(sources, need.have());
         long tokens = (long) route.hashes().size() * need.blockSize();
         boolean isNear = isNear(first, need.have() + route.hashes().size());
+        long patienceMillis;
         synchronized (estimate) {
-            if (!(isNear ? nearEstimate : estimate)
-                    .isWorth(
-                            (long) route.hashes().size() * format.blockBytes(),
-                            underWay.get(),
-                            tokens,
-                            need.tokensPerSecond(),
-                            need.tokensAhead())) {
+            var seen = isNear ? nearEstimate : estimate;
+            if (!seen.isWorth(
+                    (long) route.hashes().size() * format.blockBytes(),
+                    underWay.get(),
+                    tokens,
+                    need.tokensPerSecond(),
+                    need.tokensAhead())) {
                 notWorth.incrementAndGet();
                 return null;
             }
+            // A neighbour's memory is no network to be tried, and takes a while to open.
+            patienceMillis = PullEstimate.patienceMillis(
+                    !isNear && !seen.isTried(), tokens + need.tokensAhead(), need.tokensPerSecond());
         }
         underWay.incrementAndGet();
         transfers.addAndGet(route.legs().size());
-        var pull = new UnderWay(need, sources, route, timeout(tokens + need.tokensAhead(), need.tokensPerSecond()));
+        var timeout = Duration.ofMillis(Math.min(config.pullTimeout().toMillis(), patienceMillis));
+        var pull = new UnderWay(need, sources, route, timeout);
         byFirstBlock.put(route.hashes().getFirst(), pull);
         starting.execute(pull::begin);
         return pull.joined();
@@ -149,15 +152,6 @@ public final class Pulls implements Puller {
             return (cameNear ? nearEstimate : estimate)
                     .price((double) format.blockBytes() / format.blockSize(), underWay.get(), tokensPerSecond);
         }
-    }
-
-    /** A pull that takes much longer than computing would is given up. */
-    private Duration timeout(long tokens, double tokensPerSecond) {
-        if (tokensPerSecond == 0) {
-            return config.pullTimeout();
-        }
-        long millis = (long) (PATIENCE * tokens * 1_000 / tokensPerSecond);
-        return Duration.ofMillis(Math.min(config.pullTimeout().toMillis(), Math.max(millis, PATIENCE_MILLIS_MIN)));
     }
 
     /**

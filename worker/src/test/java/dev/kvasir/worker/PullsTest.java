@@ -89,8 +89,13 @@ class PullsTest {
         }
     }
 
+    /** Of a worker so slow that it has all patience. */
+    private static PullNeed need(int blocks, int have) {
+        return new PullNeed(chain(blocks), have, 16, 1e-3, 0);
+    }
+
     private Pull begin(int blocks) {
-        return Objects.requireNonNull(pulls.begin(new PullNeed(chain(blocks), 0, 16, 0, 0), List.of(source)));
+        return Objects.requireNonNull(pulls.begin(need(blocks, 0), List.of(source)));
     }
 
     private static void awaitDone(Pull pull) {
@@ -119,9 +124,8 @@ class PullsTest {
     void aSequenceThatComesWhenSomeBlocksAreThereWaitsForTheSamePull() {
         fillThere();
         var first = begin(BLOCKS);
-        var later = Objects.requireNonNull(pulls.begin(new PullNeed(chain(BLOCKS), 2, 16, 0, 0), List.of(source)));
-        var shorter =
-                Objects.requireNonNull(pulls.begin(new PullNeed(chain(BLOCKS - 1), 1, 16, 0, 0), List.of(source)));
+        var later = Objects.requireNonNull(pulls.begin(need(BLOCKS, 2), List.of(source)));
+        var shorter = Objects.requireNonNull(pulls.begin(need(BLOCKS - 1, 1), List.of(source)));
         gate.countDown();
         awaitDone(first);
         assertThat(later.isDone()).isTrue();
@@ -141,7 +145,7 @@ class PullsTest {
                     new KvSource("127.0.0.1:" + server.port(), 7, 0, 2),
                     new KvSource("127.0.0.1:" + other.port(), 7, 2, 4),
                     new KvSource("127.0.0.1:" + server.port(), 7, 4, BLOCKS));
-            awaitDone(Objects.requireNonNull(pulls.begin(new PullNeed(chain(BLOCKS), 0, 16, 0, 0), sources)));
+            awaitDone(Objects.requireNonNull(pulls.begin(need(BLOCKS, 0), sources)));
             assertThat(here.size()).isEqualTo(BLOCKS);
             assertThat(pulls.blocks()).isEqualTo(BLOCKS);
             assertThat(pulls.done()).isEqualTo(1);
@@ -157,7 +161,7 @@ class PullsTest {
         gate.countDown();
         var sources =
                 List.of(new KvSource("127.0.0.1:" + server.port(), 7, 0, 4), new KvSource("127.0.0.1:1", 7, 4, BLOCKS));
-        awaitDone(Objects.requireNonNull(pulls.begin(new PullNeed(chain(BLOCKS), 0, 16, 0, 0), sources)));
+        awaitDone(Objects.requireNonNull(pulls.begin(need(BLOCKS, 0), sources)));
         assertThat(here.size()).isEqualTo(4);
         assertThat(pulls.failed()).isEqualTo(1);
         assertThat(here.inUse()).isZero();

@@ -17,6 +17,16 @@ public final class PullEstimate {
     /** Faster than any network: what is believed of one that is not tried ends here. */
     private static final double SECONDS_PER_BYTE_MIN = 1e-12;
 
+    /** So many times as long as computing would take may a pull take. */
+    private static final double PATIENCE = 3;
+
+    private static final long PATIENCE_MILLIS_MIN = 200;
+    /** A trial may take as long as computing would, or this. */
+    private static final long TRIAL_PATIENCE_MILLIS_MIN = 100;
+
+    /** Of a trial where nothing has been computed yet that it could be compared with. */
+    private static final long UNCOMPARED_TRIAL_MILLIS = 500;
+
     private final Learned setup = new Learned(FIRST_SETUP_SECONDS);
     private final Learned perByte = new Learned(FIRST_SECONDS_PER_BYTE);
 
@@ -103,5 +113,28 @@ public final class PullEstimate {
             setup.seconds -= FADING * Math.max(0, setup.seconds - FIRST_SETUP_SECONDS);
         }
         return worth;
+    }
+
+    /** Whether what the network can do was seen. */
+    public boolean isTried() {
+        return perByte.isKnown();
+    }
+
+    /**
+     * How long a pull may take, in milliseconds. What has come by then counts, and the rest is computed; so a trial of a slow
+     * network doubles the time to the first token, or adds a tenth of a second, and no more.
+     *
+     * @param isTrial the network was not tried yet
+     * @param tokens that would be computed instead, with those to be computed before
+     * @param tokensPerSecond as prompts are computed; 0 where that is not known
+     */
+    public static long patienceMillis(boolean isTrial, long tokens, double tokensPerSecond) {
+        if (tokensPerSecond == 0) {
+            return isTrial ? UNCOMPARED_TRIAL_MILLIS : Long.MAX_VALUE;
+        }
+        double computingMillis = tokens * 1_000 / tokensPerSecond;
+        return isTrial
+                ? Math.max(TRIAL_PATIENCE_MILLIS_MIN, (long) computingMillis)
+                : Math.max(PATIENCE_MILLIS_MIN, (long) (PATIENCE * computingMillis));
     }
 }

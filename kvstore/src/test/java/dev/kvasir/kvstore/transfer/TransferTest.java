@@ -470,6 +470,28 @@ class TransferTest {
         assertThat(estimate.price(bytes / 1_000.0, 0, 40_000).perToken()).isBetween(0.2, 0.4);
     }
 
+    /** A slow network costs the first prompts that try it a bounded time, even where nothing was computed yet to compare with. */
+    @Test
+    void aTrialMayTakeAsLongAsComputingWould() {
+        assertThat(PullEstimate.patienceMillis(true, 4_000, 10_000)).isEqualTo(400);
+        assertThat(PullEstimate.patienceMillis(true, 4_000, 1e6)).isEqualTo(100);
+        assertThat(PullEstimate.patienceMillis(true, 4_000, 0)).isEqualTo(500);
+        assertThat(PullEstimate.patienceMillis(false, 4_000, 10_000)).isEqualTo(1_200);
+        assertThat(PullEstimate.patienceMillis(false, 4_000, 1e6)).isEqualTo(200);
+        assertThat(PullEstimate.patienceMillis(false, 4_000, 0)).isEqualTo(Long.MAX_VALUE);
+    }
+
+    @Test
+    void aNetworkWasTriedAfterSomePullsThatBroughtSomething() {
+        var estimate = new PullEstimate();
+        observe(estimate, TRIALS, 0, 100_000_000, 0);
+        assertThat(estimate.isTried()).isFalse();
+        observe(estimate, TRIALS - 1, 2_300_000, 20_000_000, 10_000_000);
+        assertThat(estimate.isTried()).isFalse();
+        estimate.observe(2_300_000, 20_000_000, 10_000_000);
+        assertThat(estimate.isTried()).isTrue();
+    }
+
     /** Who decides by the price where a request goes sends nothing to be pulled where no pull is expected. */
     @Test
     void whatWouldBeTriedIsPricedSoThatItIsAskedFor() {
