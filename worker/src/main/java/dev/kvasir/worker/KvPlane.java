@@ -85,7 +85,7 @@ final class KvPlane implements Publication.Owner, AutoCloseable {
                     this::wake,
                     opened.tier,
                     keeping,
-                    CopyShare.ofUnproven(System::nanoTime),
+                    CopyShare.ofUnproven(runner.onHost(), System::nanoTime),
                     CopyShare.ofReused(System::nanoTime),
                     RESTORED_BYTES_PER_STEP,
                     opened.offers.of(sharing.config()));

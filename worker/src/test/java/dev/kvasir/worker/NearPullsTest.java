@@ -189,7 +189,7 @@ class NearPullsTest {
                     () -> {},
                     tier,
                     new Keeping(Integer.MAX_VALUE),
-                    CopyShare.ofUnproven(System::nanoTime),
+                    CopyShare.ofUnproven(false, System::nanoTime),
                     CopyShare.ofReused(System::nanoTime),
                     Long.MAX_VALUE,
                     SharedBlocks.Offering.NONE);

@@ -105,7 +105,7 @@ class WorkerShell implements Life.Program, TransferHost {
                     publisher::wake,
                     tier,
                     new Keeping(LONG_BLOCKS),
-                    CopyShare.ofUnproven(self::nanos),
+                    CopyShare.ofUnproven(false, self::nanos),
                     CopyShare.ofReused(self::nanos),
                     RESTORED_BLOCKS_PER_STEP * memory.blockBytes(),
                     geometry.offersAll() ? offers.ofAll() : offers.ofCopies());

@@ -83,7 +83,7 @@ public final class SharedBlocks implements BlockListener {
                 wake,
                 null,
                 new Keeping(Integer.MAX_VALUE),
-                CopyShare.ofUnproven(() -> 0),
+                CopyShare.ofUnproven(false, () -> 0),
                 CopyShare.ofReused(() -> 0),
                 Long.MAX_VALUE,
                 Offering.NONE);

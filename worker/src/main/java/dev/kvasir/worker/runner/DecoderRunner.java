@@ -109,6 +109,11 @@ public final class DecoderRunner implements ModelRunner {
 
     /** Blocks of several ranks are whole only outside of them. */
     @Override
+    public boolean onHost() {
+        return ranks.freeBytes().isEmpty();
+    }
+
+    @Override
     public @Nullable NearKv near() {
         if (all.size() > 1) {
             throw new IllegalStateException("blocks of several GPUs are whole only outside of them");

@@ -27,6 +27,11 @@ public interface ModelRunner extends AutoCloseable {
     /** Copies a block's content in, before the next {@link #run}. */
     void writeBlock(int block, MemorySegment from);
 
+    /** Whether steps are computed by the host's processors, as all else that a worker does. */
+    default boolean onHost() {
+        return false;
+    }
+
     /**
      * Makes blocks readable for workers of the same host, and theirs for this one; null where there is no way. To be called
      * once, before the engine's thread begins. An exception says why a device cannot, and breaks nothing.

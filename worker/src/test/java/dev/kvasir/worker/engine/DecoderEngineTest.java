@@ -231,7 +231,7 @@ class DecoderEngineTest {
                     () -> {},
                     tier,
                     new Keeping(1),
-                    CopyShare.ofUnproven(() -> 0),
+                    CopyShare.ofUnproven(true, () -> 0),
                     CopyShare.ofReused(() -> 0),
                     Long.MAX_VALUE,
                     SharedBlocks.Offering.NONE);

@@ -50,7 +50,7 @@ class SharedBlocksTest {
     }
 
     private SharedBlocks shared(int longBlocks, long bytesPerStep) {
-        return shared(longBlocks, bytesPerStep, CopyShare.ofUnproven(() -> 0), CopyShare.ofReused(() -> 0));
+        return shared(longBlocks, bytesPerStep, CopyShare.ofUnproven(false, () -> 0), CopyShare.ofReused(() -> 0));
     }
 
     private SharedBlocks shared(int longBlocks, long bytesPerStep, CopyShare share, CopyShare shareOfReused) {
@@ -141,7 +141,7 @@ class SharedBlocksTest {
         var clock = new AtomicLong();
         // Each look at the clock takes a microsecond: of 10 microseconds that are saved up some three copies are made.
         var share = new CopyShare(0.001, 10_000, () -> clock.addAndGet(1_000));
-        var core = core(shared(1_000, Long.MAX_VALUE, CopyShare.ofUnproven(() -> 0), share), Puller.NONE);
+        var core = core(shared(1_000, Long.MAX_VALUE, CopyShare.ofUnproven(false, () -> 0), share), Puller.NONE);
         cachedTokens(core, 1);
         cachedTokens(core, 1);
         assertThat(tier.size()).isBetween(1, 12);
