@@ -180,7 +180,7 @@ final class ApiClient implements AutoCloseable {
     private CommandException unreachable(IOException cause) {
         if (cause instanceof SSLException) {
             return new CommandException(
-                    "cannot speak TLS with %s: %s (--cacert names certificates to believe in)"
+                    "cannot speak TLS with %s: %s (--cacert names certificates to trust)"
                             .formatted(root, cause.getMessage()),
                     cause);
         }
