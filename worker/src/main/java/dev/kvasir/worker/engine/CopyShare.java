@@ -17,14 +17,14 @@ public final class CopyShare {
     /**
      * For blocks that nobody has asked for yet: half a percent, so that prompts which share nothing do not notice. Of the time
      * of steps alone: such copies are made in steps, and what was saved up while there were none would be more than that of them.
-     * Where steps are computed on the host a fifth of that, since what is copied is then offered and sent by the same
-     * processors, which takes several times as long as the copy.
+     * Where steps are computed on the host far less: what is copied is then offered and sent by the same processors, which takes
+     * several times as long as the copy, and the pool is host memory itself.
      *
      * @param onHost whether steps are computed by the host's processors
      * @param clock tells nanoseconds, monotonic
      */
     public static CopyShare ofUnproven(boolean onHost, LongSupplier clock) {
-        return onHost ? new CopyShare(0.001, 4_000_000, clock) : new CopyShare(0.005, 20_000_000, clock);
+        return onHost ? new CopyShare(0.0002, 1_000_000, clock) : new CopyShare(0.005, 20_000_000, clock);
     }
 
     /**
