@@ -21,6 +21,7 @@ public final class PullEstimate {
     private static final double PATIENCE = 3;
 
     private static final long PATIENCE_MILLIS_MIN = 200;
+
     /** A trial may take as long as computing would, or this. */
     private static final long TRIAL_PATIENCE_MILLIS_MIN = 100;
 
@@ -122,7 +123,7 @@ public final class PullEstimate {
 
     /**
      * How long a pull may take, in milliseconds. What has come by then counts, and the rest is computed; so a trial of a slow
-     * network doubles the time to the first token, or adds a tenth of a second, and no more.
+     * network doubles the time to the first token, or adds a tenth of a second (half a second where nothing was computed yet), and no more.
      *
      * @param isTrial the network was not tried yet
      * @param tokens that would be computed instead, with those to be computed before
